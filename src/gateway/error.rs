@@ -1,0 +1,55 @@
+//! Why the gateway cannot give a client what it asked for. A variant exists where the door answers differently.
+
+use crate::origin;
+use crate::types::BucketName;
+
+/// A request's failure, before any byte of the answer was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The origin's error answer is the client's, or the origin gave none.
+    #[error("the origin failed")]
+    Origin(#[from] origin::Error),
+    #[error("nothing stands behind bucket {0}")]
+    NoSuchBucket(BucketName),
+    #[error("the key is too long")]
+    KeyTooLong,
+    /// A condition does not hold on an object that the origin confirmed in this request.
+    #[error("a precondition does not hold")]
+    PreconditionFailed {
+        /// The header that failed, as S3 names it in `<Condition>`.
+        condition: &'static str,
+    },
+    /// A range lies outside of a body that the origin confirmed in this request.
+    #[error("the range is not satisfiable in {size} bytes")]
+    RangeNotSatisfiable { size: u64 },
+    /// Memory and the bypass lane are full.
+    #[error("the node is overloaded")]
+    SlowDown,
+    /// The caller may not do this to one of the resources that the body names.
+    #[error("access denied")]
+    AccessDenied,
+    /// A body of unknown length.
+    #[error("the length of the body is not known")]
+    MissingContentLength,
+    /// The body does not match `Content-MD5` or an `x-amz-checksum-*`.
+    #[error("the body does not match its checksum {0}")]
+    BadDigest(&'static str),
+    /// The body does not match the SHA-256 that was signed, or a chunk its signature.
+    #[error("the body does not match its signature")]
+    PayloadMismatch,
+    /// The body ended before its length.
+    #[error("the body ended early")]
+    IncompleteBody,
+    #[error("the XML is not well-formed or not what the operation takes")]
+    MalformedXml,
+    /// A header or parameter that S3 refuses.
+    #[error("{message}")]
+    InvalidArgument {
+        name: &'static str,
+        message: &'static str,
+    },
+    #[error("{0}")]
+    InvalidRequest(&'static str),
+    #[error("{0} is not implemented")]
+    NotImplemented(&'static str),
+}

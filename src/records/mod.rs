@@ -1,0 +1,37 @@
+//! What the node knows about objects, and until when it may say so.
+//!
+//! A [`Record`] is an object's headers and the identity of its body, as its origin last gave them. Whether a record may
+//! answer is decided by its age (freshness, the caller's business) and by *epochs* (read-your-writes, [`protocol`]): every
+//! write raises the epoch of its key before it goes to the origin and after the origin has answered, in every member of the
+//! cluster; an origin's answer becomes a record only if no write began or ended since its request was sent, and none is open.
+//!
+//! This module does no I/O: the protocol is a pure state machine whose messages are values.
+
+pub mod protocol;
+
+use crate::clock::Moment;
+use crate::origin::ObjectHead;
+use crate::routes::Freshness;
+use crate::types::BodyId;
+
+/// An object as its origin last described it.
+#[derive(Debug)]
+pub struct Record {
+    pub body: BodyId,
+    pub head: ObjectHead,
+    /// Whether the origin was asked for checksums, so that their absence means that there are none.
+    pub checksums_known: bool,
+    /// When the request was sent whose answer this is.
+    pub fetched_at: Moment,
+}
+
+impl Record {
+    /// Whether the record may answer without the origin being asked.
+    pub fn is_fresh(&self, freshness: Freshness, now: Moment) -> bool {
+        match freshness {
+            Freshness::Immutable => true,
+            Freshness::MaxAge(age) => now.since(self.fetched_at) < age,
+            Freshness::Always => false,
+        }
+    }
+}

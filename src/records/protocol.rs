@@ -1,0 +1,1 @@
+//! The epoch protocol as a pure state machine.

@@ -1,0 +1,189 @@
+//! The table of buckets: which origin, bucket and prefix stand behind a bucket that clients name, and under which rules.
+//!
+//! Immutable: a reload builds a new table and swaps it whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::origin::Origin;
+use crate::types::{BucketName, CanonicalObject, ObjectKey, OriginFingerprint, OriginName};
+
+/// How long a record may answer for its object without the origin being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// For ever: the object never changes under its key.
+    Immutable,
+    /// This long after the origin was last asked.
+    MaxAge(Duration),
+    /// Not at all: every read asks.
+    Always,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self::MaxAge(Duration::from_secs(60))
+    }
+}
+
+/// What holds for the keys of a bucket that begin with a prefix. The first rule that matches wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Of the key as clients see it.
+    pub prefix: String,
+    pub freshness: Freshness,
+}
+
+/// A configured origin.
+#[derive(Debug, Clone)]
+pub struct NamedOrigin {
+    pub name: OriginName,
+    pub origin: Arc<dyn Origin>,
+}
+
+/// What stands behind one bucket.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The bucket as clients see it.
+    pub bucket: BucketName,
+    pub origin: NamedOrigin,
+    /// The bucket at the origin.
+    pub origin_bucket: BucketName,
+    /// Joined before every key, raw. Empty for none.
+    pub prefix: String,
+    /// Ends with a rule of empty prefix, so that one always matches.
+    pub rules: Vec<Rule>,
+    pub fingerprint: OriginFingerprint,
+}
+
+/// The prefix of a route and the key make more than S3's 1,024 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key is too long")]
+pub struct KeyTooLong;
+
+impl Route {
+    /// A route; `rules` are followed by one for all keys with the bucket's own `freshness`.
+    pub fn new(
+        bucket: BucketName,
+        origin: NamedOrigin,
+        origin_bucket: BucketName,
+        prefix: String,
+        mut rules: Vec<Rule>,
+        freshness: Freshness,
+    ) -> Self {
+        rules.push(Rule {
+            prefix: String::new(),
+            freshness,
+        });
+        let fingerprint = origin.origin.fingerprint(&origin_bucket);
+        Self {
+            bucket,
+            origin,
+            origin_bucket,
+            prefix,
+            rules,
+            fingerprint,
+        }
+    }
+
+    /// The key at the origin of the client's `key`.
+    ///
+    /// # Errors
+    /// [`KeyTooLong`] where no key can have that many bytes.
+    pub fn origin_key(&self, key: &ObjectKey) -> Result<ObjectKey, KeyTooLong> {
+        if self.prefix.is_empty() {
+            return Ok(key.clone());
+        }
+        format!("{}{key}", self.prefix)
+            .parse()
+            .map_err(|_| KeyTooLong)
+    }
+
+    /// The object that the client's `key` names, whatever the bucket is called.
+    ///
+    /// # Errors
+    /// As [`Route::origin_key`].
+    pub fn canonical(&self, key: &ObjectKey) -> Result<CanonicalObject, KeyTooLong> {
+        Ok(CanonicalObject {
+            origin: self.fingerprint,
+            key: self.origin_key(key)?,
+        })
+    }
+
+    /// The first rule that matches the client's `key`.
+    pub fn rule(&self, key: &ObjectKey) -> &Rule {
+        let matches = |rule: &&Rule| key.as_str().starts_with(&rule.prefix);
+        self.rules
+            .iter()
+            .find(matches)
+            .expect("the last rule matches every key")
+    }
+}
+
+/// All buckets of one origin under their own names (`[bucket."*"]`).
+#[derive(Debug, Clone)]
+pub struct Wildcard {
+    pub origin: NamedOrigin,
+    pub rules: Vec<Rule>,
+    pub freshness: Freshness,
+}
+
+/// The table.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    named: BTreeMap<BucketName, Arc<Route>>,
+    wildcard: Option<Wildcard>,
+    origins: HashMap<OriginName, NamedOrigin>,
+}
+
+impl Routes {
+    /// Builds the table.
+    pub fn new(origins: Vec<NamedOrigin>, routes: Vec<Route>, wildcard: Option<Wildcard>) -> Self {
+        Self {
+            named: routes
+                .into_iter()
+                .map(|route| (route.bucket.clone(), Arc::new(route)))
+                .collect(),
+            wildcard,
+            origins: origins
+                .into_iter()
+                .map(|origin| (origin.name.clone(), origin))
+                .collect(),
+        }
+    }
+
+    /// The route of a bucket; none where nothing stands behind the name.
+    pub fn find(&self, bucket: &BucketName) -> Option<Arc<Route>> {
+        if let Some(route) = self.named.get(bucket) {
+            return Some(Arc::clone(route));
+        }
+        let Wildcard {
+            origin,
+            rules,
+            freshness,
+        } = self.wildcard.clone()?;
+        Some(Arc::new(Route::new(
+            bucket.clone(),
+            origin,
+            bucket.clone(),
+            String::new(),
+            rules,
+            freshness,
+        )))
+    }
+
+    /// The buckets that are routed by name, in order.
+    pub fn named(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.named.values()
+    }
+
+    /// The origin whose buckets are all served, where there is one.
+    pub fn wildcard(&self) -> Option<&Wildcard> {
+        self.wildcard.as_ref()
+    }
+
+    /// Every configured origin.
+    pub fn origins(&self) -> impl Iterator<Item = &NamedOrigin> {
+        self.origins.values()
+    }
+}

@@ -1,0 +1,105 @@
+//! Every task has a name, an owner and an end. The only caller of `tokio::spawn`.
+//!
+//! Shutting down: whoever accepts work stops accepting, then [`Tasks::drain`] waits for what runs until a deadline and
+//! cancels the rest.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
+
+/// A set of named tasks with a common end. Cheap to clone; clones are the same set.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    running: Mutex<JoinSet<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        let running = Mutex::new(JoinSet::new());
+        Self {
+            inner: Arc::new(Inner {
+                running,
+                stopping: watch::Sender::new(false),
+            }),
+        }
+    }
+}
+
+impl Tasks {
+    /// Runs `task` until it ends, or until the set is drained past its deadline.
+    pub fn spawn(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        let mut running = self
+            .inner
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Ended tasks are reaped here, so that the set holds no more than what runs.
+        while running.try_join_next().is_some() {}
+        running.spawn(task.instrument(tracing::debug_span!("task", task.name = name)))
+    }
+
+    /// Resolves once the set is asked to stop; for tasks that would otherwise go on for ever.
+    pub async fn stopping(&self) {
+        let mut stopping = self.inner.stopping.subscribe();
+        // The sender lives in `self`, so that this only fails when nobody is left to be told.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+
+    /// Whether the set was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.inner.stopping.borrow()
+    }
+
+    /// Asks every task to stop, without waiting.
+    pub fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+    }
+
+    /// Asks every task to stop, waits up to `patience` for them, then cancels the rest. Returns how many were cancelled.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        self.stop();
+        let mut running = std::mem::take(
+            &mut *self
+                .inner
+                .running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let all_ended = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all_ended).await.is_ok() {
+            return 0;
+        }
+        let left = running.len();
+        running.shutdown().await;
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_waits_for_those_that_stop_and_cancels_those_that_do_not() {
+        let tasks = Tasks::default();
+        let polite = tasks.clone();
+        tasks.spawn("polite", async move { polite.stopping().await });
+        tasks.spawn("stubborn", std::future::pending());
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
+        assert!(tasks.is_stopping());
+    }
+}

@@ -1,0 +1,52 @@
+//! The node's metrics: one struct, built once and passed in.
+//!
+//! A field's doc comment is its help text. Counting on the hot path is one atomic addition; the Prometheus and OTLP
+//! exporters read the values when they are asked.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// A value that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `by`.
+    pub fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A value that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Adds `by`, which may be negative.
+    pub fn add(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// The value.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Every metric of the node.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Requests sent to origins.
+    pub origin_requests: Counter,
+    /// Bytes of bodies received from origins.
+    pub origin_bytes: Counter,
+}

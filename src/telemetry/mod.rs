@@ -1,0 +1,5 @@
+//! Telemetry: metrics, logs, traces.
+
+pub mod metrics;
+
+pub use metrics::Metrics;

@@ -1,0 +1,209 @@
+//! What identifies an object and its bytes.
+//!
+//! An ETag is not a version: copying an object onto itself with new metadata keeps it. So there are two identities:
+//! [`CanonicalObject`] names the object wherever clients see it, [`BodyId`] names one exact sequence of bytes of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::names::{BucketName, ObjectKey};
+
+/// An entity tag as the origin wrote it, quotes included.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ETag(Arc<str>);
+
+impl ETag {
+    /// Takes a header's value as it is.
+    pub fn new(value: &str) -> Self {
+        Self(value.into())
+    }
+
+    /// The value as it goes into a header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the tag can pin a version in `If-Match`: not empty, not weak (RFC 9110, section 8.8.3).
+    pub fn is_strong(&self) -> bool {
+        !self.0.starts_with("W/") && !self.opaque().is_empty()
+    }
+
+    /// The tag without quotes and without a weakness mark.
+    pub fn opaque(&self) -> &str {
+        let tag = self.0.strip_prefix("W/").unwrap_or(&self.0);
+        tag.strip_prefix('"')
+            .and_then(|tag| tag.strip_suffix('"'))
+            .unwrap_or(tag)
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A digest that tells origins apart: kind, endpoint, region and bucket.
+///
+/// Two aliases of one bucket share it, a bucket name that is pointed elsewhere does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OriginFingerprint(u128);
+
+impl OriginFingerprint {
+    /// The fingerprint of `bucket` at the origin that `kind`, `endpoint` and `region` name.
+    pub fn new(kind: &str, endpoint: &str, region: &str, bucket: &BucketName) -> Self {
+        Self(digest(&[kind, endpoint, region, bucket.as_str()]))
+    }
+}
+
+/// An object, under whatever bucket name and prefix clients know it: origin fingerprint and full origin key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CanonicalObject {
+    pub origin: OriginFingerprint,
+    pub key: ObjectKey,
+}
+
+impl CanonicalObject {
+    /// A stable 64-bit hash, the same in every node and every version.
+    pub fn hash64(&self) -> u64 {
+        xxh3_64(&self.encode())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(16 + self.key.as_str().len());
+        bytes.extend_from_slice(&self.origin.0.to_be_bytes());
+        bytes.extend_from_slice(self.key.as_str().as_bytes());
+        bytes
+    }
+}
+
+/// The version mark of a body: what the origin says that no two bodies of one object share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// S3: ETag and size, with the version id where the bucket is versioned.
+    S3 {
+        etag: ETag,
+        size: u64,
+        version_id: Option<Arc<str>>,
+    },
+}
+
+/// Names one sequence of bytes: canonical object and version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BodyId {
+    pub object: CanonicalObject,
+    pub version: Version,
+}
+
+impl BodyId {
+    /// The body's length in bytes.
+    pub fn size(&self) -> u64 {
+        match &self.version {
+            Version::S3 { size, .. } => *size,
+        }
+    }
+
+    /// The ETag that pins this body at its origin.
+    pub fn etag(&self) -> &ETag {
+        match &self.version {
+            Version::S3 { etag, .. } => etag,
+        }
+    }
+
+    /// The version id, where the origin told one.
+    pub fn version_id(&self) -> Option<&str> {
+        match &self.version {
+            Version::S3 { version_id, .. } => version_id.as_deref(),
+        }
+    }
+
+    /// A stable 128-bit digest: the key of the body's blocks in every tier.
+    pub fn digest(&self) -> BodyDigest {
+        let Version::S3 {
+            etag,
+            size,
+            version_id,
+        } = &self.version;
+        let mut bytes = self.object.encode();
+        for part in [
+            etag.as_str(),
+            version_id.as_deref().unwrap_or(""),
+            &size.to_string(),
+        ] {
+            bytes.push(0);
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        BodyDigest(xxh3_128(&bytes))
+    }
+}
+
+/// The digest of a [`BodyId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BodyDigest(pub u128);
+
+fn digest(parts: &[&str]) -> u128 {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    xxh3_128(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: &str) -> CanonicalObject {
+        let bucket = "train".parse().expect("a bucket name");
+        let origin = OriginFingerprint::new("s3", "https://s3.example", "us-east-1", &bucket);
+        CanonicalObject {
+            origin,
+            key: key.parse().expect("a key"),
+        }
+    }
+
+    #[test]
+    fn weak_and_empty_tags_pin_nothing() {
+        assert!(ETag::new("\"abc\"").is_strong());
+        assert!(!ETag::new("W/\"abc\"").is_strong());
+        assert!(!ETag::new("\"\"").is_strong());
+        assert!(!ETag::new("").is_strong());
+    }
+
+    #[test]
+    fn digests_are_golden() {
+        // These values are part of the cache format and of placement: a change of them is a new format version.
+        let body = BodyId {
+            object: object("a/b"),
+            version: Version::S3 {
+                etag: ETag::new("\"e\""),
+                size: 7,
+                version_id: None,
+            },
+        };
+        assert_eq!(object("a/b").hash64(), 709_136_926_942_566_336);
+        assert_eq!(
+            body.digest(),
+            BodyDigest(159_130_514_819_931_281_575_143_787_541_080_977_491)
+        );
+    }
+
+    #[test]
+    fn every_part_of_a_version_counts() {
+        let version = |etag: &str, size, id: Option<&str>| BodyId {
+            object: object("k"),
+            version: Version::S3 {
+                etag: ETag::new(etag),
+                size,
+                version_id: id.map(Into::into),
+            },
+        };
+        let base = version("\"e\"", 1, None).digest();
+        assert_ne!(base, version("\"f\"", 1, None).digest());
+        assert_ne!(base, version("\"e\"", 2, None).digest());
+        assert_ne!(base, version("\"e\"", 1, Some("v")).digest());
+    }
+}
