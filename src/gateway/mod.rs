@@ -13,12 +13,70 @@ pub mod write;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
+use crate::cache;
+use crate::clock::Clock;
+use crate::memory::Memory;
+use crate::records::Records;
+use crate::routes::Routes;
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
 use crate::types::{Body, Operation, Principal, Source};
 
 pub use error::Error;
+
+/// The node's knowledge and means, and every request that passes between clients and origins.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) routes: ArcSwap<Routes>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) memory: Memory,
+    pub(crate) tier: Arc<cache::memory::Tier>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
+    bodies: Arc<read::Bodies>,
+    flights: Arc<read::Flights>,
+    pins: Arc<read::Pins>,
+    not_kept: read::NotKept,
+    bypass_lane: Arc<Semaphore>,
+}
+
+impl Gateway {
+    /// A gateway over `routes` whose bytes are all on `memory`'s account.
+    pub fn new(
+        routes: Routes,
+        records: Arc<Records>,
+        memory: Memory,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            routes: ArcSwap::from_pointee(routes),
+            records,
+            tier: Arc::new(cache::memory::Tier::new(memory.tier_capacity())),
+            memory,
+            metrics,
+            tasks,
+            not_kept: read::NotKept::new(clock.clone()),
+            clock,
+            bodies: Arc::default(),
+            flights: Arc::default(),
+            pins: Arc::default(),
+            bypass_lane: read::bypass_lane(),
+        }
+    }
+
+    /// Puts a new table of routes in place; requests under way go on with the old one.
+    pub fn reroute(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+    }
+}
 
 /// On whose behalf a request is served. Travels with every internal call.
 #[derive(Debug, Clone)]

@@ -45,6 +45,7 @@ impl Gauge {
 /// Every metric of the node.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    pub cache: super::cache::CacheMetrics,
     /// Requests sent to origins.
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
