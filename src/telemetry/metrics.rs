@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::sample::{Sample, Value, Visit};
+
 /// A value that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -49,4 +51,27 @@ pub struct Metrics {
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
     pub origin_bytes: Counter,
+}
+
+impl Visit for Metrics {
+    fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
+        let mut counter = |name, help, counter: &Counter| {
+            yield_sample(Sample {
+                name,
+                help,
+                labels: &[],
+                value: Value::Counter(counter.get()),
+            });
+        };
+        counter(
+            "forebay_origin_requests_total",
+            "Requests sent to origins",
+            &self.origin_requests,
+        );
+        counter(
+            "forebay_origin_bytes_total",
+            "Bytes of bodies received from origins",
+            &self.origin_bytes,
+        );
+    }
 }

@@ -1,5 +1,9 @@
 //! Telemetry: metrics, logs, traces.
 
+pub mod histogram;
 pub mod metrics;
+pub mod sample;
 
+pub use histogram::Histogram;
 pub use metrics::Metrics;
+pub use sample::{Kind, Sample, Value, Visit};
