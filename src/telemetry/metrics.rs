@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::net::NetMetrics;
 use super::sample::{Sample, Value, Visit};
 
 /// A value that only grows.
@@ -51,6 +52,8 @@ pub struct Metrics {
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
     pub origin_bytes: Counter,
+    /// What the listeners count.
+    pub net: NetMetrics,
 }
 
 impl Visit for Metrics {
@@ -73,5 +76,6 @@ impl Visit for Metrics {
             "Bytes of bodies received from origins",
             &self.origin_bytes,
         );
+        self.net.visit(yield_sample);
     }
 }
