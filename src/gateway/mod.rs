@@ -20,11 +20,13 @@ use tokio::sync::Semaphore;
 use crate::auth::Auth;
 use crate::cache;
 use crate::clock::Clock;
-use crate::memory::Memory;
+use crate::memory::{Memory, Pool};
 use crate::records::Records;
 use crate::routes::Routes;
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Gauge;
+use crate::types::outcome::MemoryUse;
 use crate::types::{Body, Operation, Principal, Source};
 
 pub use error::Error;
@@ -69,6 +71,29 @@ impl Gateway {
             flights: Arc::default(),
             pins: Arc::default(),
             bypass_lane: read::bypass_lane(),
+        }
+    }
+
+    /// Copies what the gateway knows of its own state into the metrics' gauges; to be called before they are read.
+    pub fn observe(&self) {
+        let metrics = &self.metrics.cache;
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&metrics.fills_running, self.bodies.running_fills() as u64);
+        set(&metrics.flights, self.flights.flying() as u64);
+        set(&metrics.blocks, self.tier.entries());
+        set(&metrics.records, self.records.count());
+        set(&metrics.open_bodies, self.memory.open_bodies() as u64);
+        set(&metrics.memory_limit, self.memory.limit());
+        for (place, gauge) in MemoryUse::ALL.into_iter().zip(&metrics.memory) {
+            set(
+                gauge,
+                match place {
+                    MemoryUse::Tier => self.memory.tier(),
+                    MemoryUse::Entry => self.memory.used(Pool::Entry),
+                    MemoryUse::Fill => self.memory.used(Pool::Fill),
+                    MemoryUse::Upload => self.memory.used(Pool::Upload),
+                },
+            );
         }
     }
 

@@ -36,15 +36,6 @@ impl Pool {
     /// Every pool, in the order of the metric's table.
     pub const ALL: [Self; 3] = [Self::Entry, Self::Fill, Self::Upload];
 
-    /// The label of the pool's metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Entry => "entry",
-            Self::Fill => "fill",
-            Self::Upload => "upload",
-        }
-    }
-
     /// The share of the working memory that is this pool's alone, in eighths.
     fn floor_eighths(self) -> u64 {
         match self {

@@ -131,6 +131,11 @@ impl Records {
         Ok(record)
     }
 
+    /// Objects with a record.
+    pub fn count(&self) -> u64 {
+        self.known.entries() as u64
+    }
+
     /// Drops the record of an object if it still names `body`, which the origin no longer has.
     pub fn forget(&self, object: &CanonicalObject, body: &BodyId) {
         let _writes = self.protocol();
