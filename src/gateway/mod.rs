@@ -13,12 +13,24 @@ pub mod write;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
 
 use crate::auth::Auth;
+use crate::records::Records;
+use crate::routes::Routes;
+use crate::tasks::Tasks;
 use crate::types::{Body, Operation, Principal, Source};
 
 pub use error::Error;
+
+/// What serves requests once they are authorised.
+pub struct Gateway {
+    pub(crate) routes: ArcSwap<Routes>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) tasks: Tasks,
+    pub(crate) buckets: forward::Buckets,
+}
 
 /// On whose behalf a request is served. Travels with every internal call.
 #[derive(Debug, Clone)]
@@ -37,7 +49,7 @@ pub struct Request {
     pub method: http::Method,
     /// The decoded query in the client's order, without what signed it.
     pub query: Vec<(String, String)>,
-    /// The client's headers, without those of the transport and of the signature.
+    /// The client's headers, without those of the transport and of the signature, but with `x-amz-trailer`.
     pub headers: HeaderMap,
     pub upload: Upload,
 }

@@ -9,10 +9,13 @@
 
 pub mod protocol;
 
-use crate::clock::Moment;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::{Clock, Moment};
 use crate::origin::ObjectHead;
 use crate::routes::Freshness;
-use crate::types::BodyId;
+use crate::types::{BodyId, CanonicalObject};
 
 /// An object as its origin last described it.
 #[derive(Debug)]
@@ -32,6 +35,90 @@ impl Record {
             Freshness::Immutable => true,
             Freshness::MaxAge(age) => now.since(self.fetched_at) < age,
             Freshness::Always => false,
+        }
+    }
+}
+
+/// How much the table of records may hold.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Bytes.
+    pub capacity: u64,
+}
+
+/// What is known, and the epochs that say until when.
+#[derive(Debug, Default)]
+pub struct Records {
+    epochs: Mutex<HashMap<u64, (u64, u64)>>,
+}
+
+/// An epoch as it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    key: u64,
+    epoch: u64,
+}
+
+/// A write in progress.
+#[derive(Debug)]
+pub struct Write {
+    records: Arc<Records>,
+    keys: Vec<u64>,
+}
+
+impl Records {
+    /// One member's records.
+    pub fn new(_config: Config, _clock: Clock) -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The epoch now.
+    pub fn ticket(&self, object: &CanonicalObject) -> Ticket {
+        let key = object.hash64();
+        let (epoch, _) = self.entry(key);
+        Ticket { key, epoch }
+    }
+
+    /// Whether no write began or ended since, and none is open.
+    pub fn is_current(&self, ticket: &Ticket) -> bool {
+        self.entry(ticket.key) == (ticket.epoch, 0)
+    }
+
+    /// Opens a write.
+    pub async fn begin(self: &Arc<Self>, objects: &[CanonicalObject]) -> Write {
+        let keys: Vec<u64> = objects.iter().map(CanonicalObject::hash64).collect();
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &keys {
+            let entry = epochs.entry(*key).or_default();
+            *entry = (entry.0 + 1, entry.1 + 1);
+        }
+        Write {
+            records: Arc::clone(self),
+            keys,
+        }
+    }
+
+    fn entry(&self, key: u64) -> (u64, u64) {
+        let epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.get(&key).copied().unwrap_or_default()
+    }
+}
+
+impl Write {
+    /// The origin has answered, or never will.
+    pub async fn end(self) {}
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        let mut epochs = self
+            .records
+            .epochs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for key in &self.keys {
+            let entry = epochs.entry(*key).or_default();
+            *entry = (entry.0 + 1, entry.1.saturating_sub(1));
         }
     }
 }
