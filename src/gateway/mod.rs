@@ -46,6 +46,7 @@ pub struct Gateway {
     pins: Arc<read::Pins>,
     not_kept: read::NotKept,
     bypass_lane: Arc<Semaphore>,
+    pub(crate) buckets: forward::Buckets,
 }
 
 impl Gateway {
@@ -71,6 +72,7 @@ impl Gateway {
             flights: Arc::default(),
             pins: Arc::default(),
             bypass_lane: read::bypass_lane(),
+            buckets: forward::Buckets::default(),
         }
     }
 
@@ -120,7 +122,7 @@ pub struct Request {
     pub method: http::Method,
     /// The decoded query in the client's order, without what signed it.
     pub query: Vec<(String, String)>,
-    /// The client's headers, without those of the transport and of the signature.
+    /// The client's headers, without those of the transport and of the signature, but with `x-amz-trailer`.
     pub headers: HeaderMap,
     pub upload: Upload,
 }
