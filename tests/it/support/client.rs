@@ -39,7 +39,9 @@ impl Answer {
     /// The code in an error document.
     pub fn code(&self) -> String {
         let text = String::from_utf8_lossy(&self.body).into_owned();
-        let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+        let code = text
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"));
         code.map(|(code, _)| code.to_owned()).unwrap_or_default()
     }
 }
@@ -56,7 +58,12 @@ pub struct Ask {
 
 impl Ask {
     pub fn new(method: &'static str, target: &str) -> Self {
-        Self { method, target: target.to_owned(), headers: Vec::new(), body: Bytes::new() }
+        Self {
+            method,
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
     }
 
     pub fn get(target: &str) -> Self {
@@ -77,7 +84,11 @@ impl Ask {
 impl Client {
     pub fn new(address: SocketAddr, access_key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, None, None, "test");
-        Self { address, credentials, hyper: Hyper::builder(TokioExecutor::new()).build_http() }
+        Self {
+            address,
+            credentials,
+            hyper: Hyper::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     /// Sends a request and gives back the answer once its head is there.
@@ -93,7 +104,11 @@ impl Client {
     pub async fn try_send(&self, ask: &Ask) -> Result<Answer, hyper::Error> {
         let (head, body) = self.start(ask).await.into_parts();
         let body = body.collect().await?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
     }
 
     pub async fn send(&self, ask: &Ask) -> Answer {
@@ -107,15 +122,21 @@ impl Client {
     /// The request with an `Authorization` header.
     pub fn sign(&self, ask: &Ask) -> Request<Full<Bytes>> {
         let uri = format!("http://{}{}", self.address, ask.target);
-        let mut request = Request::builder().method(ask.method).uri(&uri).header("host", self.address.to_string());
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(&uri)
+            .header("host", self.address.to_string());
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
-        let mut request = request.body(Full::new(ask.body.clone())).expect("a request");
+        let mut request = request
+            .body(Full::new(ask.body.clone()))
+            .expect("a request");
         let identity = self.credentials.clone().into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = aws_sigv4::http_request::PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
+        settings.uri_path_normalization_mode =
+            aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -126,8 +147,13 @@ impl Client {
             .build()
             .expect("all is given")
             .into();
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text")));
-        let signable = SignableRequest::new(ask.method, &uri, headers, SignableBody::Bytes(&ask.body)).expect("signable");
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().expect("text")));
+        let signable =
+            SignableRequest::new(ask.method, &uri, headers, SignableBody::Bytes(&ask.body))
+                .expect("signable");
         let (instructions, _) = sign(signable, &params).expect("signed").into_parts();
         instructions.apply_to_request_http1x(&mut request);
         request

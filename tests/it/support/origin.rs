@@ -105,7 +105,10 @@ impl TestOrigin {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let origin = Self { address, state: Arc::default() };
+        let origin = Self {
+            address,
+            state: Arc::default(),
+        };
         let server = origin.clone();
         super::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -117,7 +120,11 @@ impl TestOrigin {
                     });
                     // A reset is a fault that was asked for, or the client's.
                     let connection = hyper::server::conn::http1::Builder::new();
-                    drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                    drop(
+                        connection
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await,
+                    );
                 });
             }
         });
@@ -125,23 +132,39 @@ impl TestOrigin {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics while it holds the lock")
+        self.state
+            .lock()
+            .expect("no test panics while it holds the lock")
     }
 
     /// Stores `size` bytes of the content that `seed` names, under `bucket/key`.
     pub fn put(&self, path: &str, seed: u64, size: u64) {
-        self.insert(path, Content::Seed { seed, size }, format!("\"{seed:032x}\""), HeaderMap::new());
+        self.insert(
+            path,
+            Content::Seed { seed, size },
+            format!("\"{seed:032x}\""),
+            HeaderMap::new(),
+        );
     }
 
     /// Changes an object's metadata and nothing else, as a copy onto itself does.
     pub fn describe(&self, path: &str, name: &'static str, value: &str) {
         let mut state = self.state();
         let object = state.objects.get_mut(path).expect("the object is there");
-        object.headers.insert(name, value.parse().expect("a header"));
+        object
+            .headers
+            .insert(name, value.parse().expect("a header"));
     }
 
     fn insert(&self, path: &str, content: Content, etag: String, headers: HeaderMap) {
-        self.state().objects.insert(path.to_owned(), Object { content, etag, headers });
+        self.state().objects.insert(
+            path.to_owned(),
+            Object {
+                content,
+                etag,
+                headers,
+            },
+        );
     }
 
     /// Makes the next requests for bytes go wrong, one fault each.
@@ -159,7 +182,12 @@ impl TestOrigin {
     /// The requests since the last call, without the one that tries whether `If-Match` is heeded.
     pub fn seen(&self) -> Vec<Seen> {
         let mut seen = std::mem::take(&mut self.state().seen);
-        seen.retain(|seen| !seen.if_match.as_ref().is_some_and(|tag| tag.contains("forebay-no-such-version")));
+        seen.retain(|seen| {
+            !seen
+                .if_match
+                .as_ref()
+                .is_some_and(|tag| tag.contains("forebay-no-such-version"))
+        });
         seen
     }
 
@@ -169,13 +197,28 @@ impl TestOrigin {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         let encoded = request.uri().path().trim_start_matches('/');
-        let path = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy().into_owned();
+        let path = percent_encoding::percent_decode_str(encoded)
+            .decode_utf8_lossy()
+            .into_owned();
         let (range, if_match) = (header("range"), header("if-match"));
         let method = request.method().clone();
-        self.state().seen.push(Seen { method: method.clone(), path: path.clone(), range, if_match });
-        if !header("authorization").is_some_and(|value| value.contains(&format!("Credential={ACCESS_KEY}/"))) {
+        self.state().seen.push(Seen {
+            method: method.clone(),
+            path: path.clone(),
+            range,
+            if_match,
+        });
+        if !header("authorization")
+            .is_some_and(|value| value.contains(&format!("Credential={ACCESS_KEY}/")))
+        {
             return refuse(StatusCode::FORBIDDEN, "AccessDenied");
         }
         match method {
@@ -190,18 +233,30 @@ impl TestOrigin {
     }
 
     fn read(&self, path: &str, request: &Request<Incoming>) -> Response<Body> {
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let header = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         let (object, fault, gate) = {
             let mut state = self.state();
-            let trial = header("if-match").is_some_and(|tag| tag.contains("forebay-no-such-version"));
+            let trial =
+                header("if-match").is_some_and(|tag| tag.contains("forebay-no-such-version"));
             let spared = trial || request.method() == Method::HEAD || state.faults.is_empty();
-            let fault = if spared { None } else { Some(state.faults.remove(0)) };
+            let fault = if spared {
+                None
+            } else {
+                Some(state.faults.remove(0))
+            };
             (state.objects.get(path).cloned(), fault, state.gate.clone())
         };
         if let Some(Fault::Status(code, name)) = fault {
             return refuse(code, name);
         }
-        let Some(object) = object else { return refuse(StatusCode::NOT_FOUND, "NoSuchKey") };
+        let Some(object) = object else {
+            return refuse(StatusCode::NOT_FOUND, "NoSuchKey");
+        };
         let tag = ETag::new(&object.etag);
         if header("if-match").is_some_and(|asked| ETag::new(asked).opaque() != tag.opaque()) {
             return refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
@@ -217,18 +272,36 @@ impl TestOrigin {
         let mut response = status(StatusCode::OK);
         *response.headers_mut() = object.headers.clone();
         let set = |response: &mut Response<Body>, name: &'static str, value: String| {
-            response.headers_mut().insert(name, value.parse().expect("a header"));
+            response
+                .headers_mut()
+                .insert(name, value.parse().expect("a header"));
         };
         set(&mut response, "etag", object.etag.clone());
-        set(&mut response, "last-modified", "Mon, 23 Nov 2026 12:00:00 GMT".to_owned());
+        set(
+            &mut response,
+            "last-modified",
+            "Mon, 23 Nov 2026 12:00:00 GMT".to_owned(),
+        );
         set(&mut response, "accept-ranges", "bytes".to_owned());
         if let Some(range) = &range {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set(&mut response, "content-range", format!("bytes {}-{}/{size}", range.start, range.end - 1));
+            set(
+                &mut response,
+                "content-range",
+                format!("bytes {}-{}/{size}", range.start, range.end - 1),
+            );
         }
         let range = range.unwrap_or(0..size);
-        let promised = if let Some(Fault::Promise(more)) = fault { more } else { 0 };
-        set(&mut response, "content-length", (range.end - range.start + promised).to_string());
+        let promised = if let Some(Fault::Promise(more)) = fault {
+            more
+        } else {
+            0
+        };
+        set(
+            &mut response,
+            "content-length",
+            (range.end - range.start + promised).to_string(),
+        );
         if request.method() == Method::GET {
             *response.body_mut() = self.body(object.content, range, fault, gate);
         }
@@ -237,10 +310,21 @@ impl TestOrigin {
 
     async fn write(&self, path: &str, request: Request<Incoming>) -> Response<Body> {
         if let Some(from) = request.headers().get("x-amz-copy-source") {
-            let from = percent_encoding::percent_decode(from.as_bytes()).decode_utf8_lossy().into_owned();
-            let copied = self.state().objects.get(from.trim_start_matches('/')).cloned();
-            let Some(object) = copied else { return refuse(StatusCode::NOT_FOUND, "NoSuchKey") };
-            let document = format!("<CopyObjectResult><ETag>{}</ETag></CopyObjectResult>", object.etag);
+            let from = percent_encoding::percent_decode(from.as_bytes())
+                .decode_utf8_lossy()
+                .into_owned();
+            let copied = self
+                .state()
+                .objects
+                .get(from.trim_start_matches('/'))
+                .cloned();
+            let Some(object) = copied else {
+                return refuse(StatusCode::NOT_FOUND, "NoSuchKey");
+            };
+            let document = format!(
+                "<CopyObjectResult><ETag>{}</ETag></CopyObjectResult>",
+                object.etag
+            );
             self.state().objects.insert(path.to_owned(), object);
             return Response::new(full(document));
         }
@@ -251,11 +335,19 @@ impl TestOrigin {
         let etag = format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(&bytes));
         self.insert(path, Content::Bytes(bytes), etag.clone(), HeaderMap::new());
         let mut response = status(StatusCode::OK);
-        response.headers_mut().insert("etag", etag.parse().expect("a header"));
+        response
+            .headers_mut()
+            .insert("etag", etag.parse().expect("a header"));
         response
     }
 
-    fn body(&self, content: Content, range: Range<u64>, fault: Option<Fault>, gate: Option<Arc<Semaphore>>) -> Body {
+    fn body(
+        &self,
+        content: Content,
+        range: Range<u64>,
+        fault: Option<Fault>,
+        gate: Option<Arc<Semaphore>>,
+    ) -> Body {
         let (sender, mut receiver) = mpsc::channel::<Result<Frame<Bytes>, BoxError>>(1);
         let origin = self.clone();
         super::spawn(async move {
@@ -263,7 +355,9 @@ impl TestOrigin {
             let mut at = range.start;
             while at < range.end {
                 if let Some(gate) = &gate {
-                    let Ok(permit) = gate.acquire().await else { return };
+                    let Ok(permit) = gate.acquire().await else {
+                        return;
+                    };
                     permit.forget();
                 }
                 let frame = content.slice(at..(at + FRAME).min(range.end));
@@ -273,7 +367,12 @@ impl TestOrigin {
                         return;
                     }
                     Some(Fault::StallAfter(limit, until)) if sent + frame.len() as u64 > *limit => {
-                        drop(until.acquire().await.map(tokio::sync::SemaphorePermit::forget));
+                        drop(
+                            until
+                                .acquire()
+                                .await
+                                .map(tokio::sync::SemaphorePermit::forget),
+                        );
                     }
                     _ => {}
                 }
@@ -297,9 +396,13 @@ fn status(status: StatusCode) -> Response<Body> {
 }
 
 fn refuse(code: StatusCode, name: &str) -> Response<Body> {
-    let document = format!("<?xml version=\"1.0\"?><Error><Code>{name}</Code><Message>as asked</Message></Error>");
+    let document = format!(
+        "<?xml version=\"1.0\"?><Error><Code>{name}</Code><Message>as asked</Message></Error>"
+    );
     let mut response = Response::new(full(document));
     *response.status_mut() = code;
-    response.headers_mut().insert("content-type", "application/xml".parse().expect("a header"));
+    response
+        .headers_mut()
+        .insert("content-type", "application/xml".parse().expect("a header"));
     response
 }
