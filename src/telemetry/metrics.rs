@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::s3::S3Metrics;
+
 /// A value that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -49,4 +51,6 @@ pub struct Metrics {
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
     pub origin_bytes: Counter,
+    /// What the public S3 door counts.
+    pub s3: S3Metrics,
 }

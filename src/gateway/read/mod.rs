@@ -1,1 +1,5 @@
-//! read
+//! Reads of objects.
+
+pub mod request;
+
+pub use request::{Conditions, Demand, RangeHeader, Read, ReadMethod};
