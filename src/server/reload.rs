@@ -124,6 +124,14 @@ impl Reloader {
     }
 }
 
+#[cfg(test)]
+impl Reloader {
+    /// The configuration in use.
+    pub(super) async fn current(&self) -> Config {
+        self.seen.lock().await.current.clone()
+    }
+}
+
 impl Seen {
     /// Logs `problems`, once unless somebody asked.
     fn complain(&mut self, problems: Problems, look: Look) {
