@@ -1,6 +1,6 @@
 //! Identities and what they may do.
 
-use crate::types::{Action, Operation, Principal, Resource};
+use crate::types::{Action, BucketName, Operation, Principal, Resource};
 
 /// The identities and policies of the configuration.
 #[derive(Debug, Default)]
@@ -17,6 +17,11 @@ pub struct Denied {
 impl Auth {
     /// Whether `principal` may do `action` to `resource`.
     pub fn allows(&self, _principal: &Principal, _action: Action, _resource: &Resource) -> bool {
+        false
+    }
+
+    /// Whether `principal` may do anything at all in `bucket`.
+    pub fn visible(&self, _principal: &Principal, _bucket: &BucketName) -> bool {
         false
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::cache::CacheMetrics;
 use super::net::NetMetrics;
 use super::sample::{Sample, Value, Visit};
 
@@ -39,6 +40,11 @@ impl Gauge {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// Replaces the value, for what is known elsewhere and copied here when somebody asks.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -48,6 +54,8 @@ impl Gauge {
 /// Every metric of the node.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// What the read path counts.
+    pub cache: CacheMetrics,
     /// Requests sent to origins.
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
@@ -76,6 +84,7 @@ impl Visit for Metrics {
             "Bytes of bodies received from origins",
             &self.origin_bytes,
         );
+        self.cache.visit(yield_sample);
         self.net.visit(yield_sample);
     }
 }

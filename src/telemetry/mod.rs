@@ -4,6 +4,7 @@
 //! the process's log and, where a collector is configured, its traces. Nothing here decides what is worth telling.
 
 pub mod access;
+pub mod cache;
 pub mod catalogue;
 pub mod export;
 pub mod histogram;
