@@ -236,11 +236,12 @@ impl Store {
         odd: bool,
     ) -> Result<(), Failure> {
         if let Some(plain) = path::plain(bucket, key).filter(|_| !odd) {
-            let free = matches!(self.tree.kind(&plain)?, None | Some(Kind::File));
-            match self.tree.rename(&staging.path, &plain, false) {
-                _ if !free => {}
-                Err(errno) if is_occupied(errno) => {}
-                other => return Ok(other?),
+            // A link or a pipe that somebody put there stays.
+            if matches!(self.tree.kind(&plain)?, None | Some(Kind::File)) {
+                match self.tree.rename(&staging.path, &plain, false) {
+                    Err(errno) if is_occupied(errno) => {}
+                    other => return Ok(other?),
+                }
             }
         }
         let odd = path::odd(bucket, key);
