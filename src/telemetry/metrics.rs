@@ -5,6 +5,9 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::origin::OriginMetrics;
+use super::sample::{Sample, Visit};
+
 /// A value that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -45,8 +48,12 @@ impl Gauge {
 /// Every metric of the node.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Requests sent to origins.
-    pub origin_requests: Counter,
-    /// Bytes of bodies received from origins.
-    pub origin_bytes: Counter,
+    /// What the origins are asked and what they answer.
+    pub origin: OriginMetrics,
+}
+
+impl Visit for Metrics {
+    fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
+        self.origin.visit(yield_sample);
+    }
 }
