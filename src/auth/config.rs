@@ -141,7 +141,11 @@ fn parse_all<T: std::str::FromStr<Err = Malformed>>(
     problems: &mut Problems,
 ) -> Vec<T> {
     if texts.is_empty() {
-        problems.add(key, "the list is empty", "name at least one, or drop the line");
+        problems.add(
+            key,
+            "the list is empty",
+            "name at least one, or drop the line",
+        );
     }
     let mut parsed = Vec::with_capacity(texts.len());
     for text in texts {

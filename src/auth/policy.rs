@@ -66,7 +66,10 @@ impl Grant {
     /// Whether the grant covers `action` on `resource`.
     pub fn allows(&self, action: Action, resource: &Resource) -> bool {
         self.actions.iter().any(|pattern| pattern.matches(action))
-            && self.resources.iter().any(|pattern| pattern.covers(resource))
+            && self
+                .resources
+                .iter()
+                .any(|pattern| pattern.covers(resource))
     }
 
     /// Whether the grant covers anything in `bucket`.
@@ -272,11 +275,32 @@ mod tests {
     #[test]
     fn malformed_patterns_are_refused() {
         for action in [
-            "", "*", "s3", "s3:", "GetObject", "s3:Get*Object", "s3:Get Object", "admin*",
+            "",
+            "*",
+            "s3",
+            "s3:",
+            "GetObject",
+            "s3:Get*Object",
+            "s3:Get Object",
+            "admin*",
         ] {
-            assert_eq!(action.parse::<ActionPattern>(), Err(Malformed::Action), "{action}");
+            assert_eq!(
+                action.parse::<ActionPattern>(),
+                Err(Malformed::Action),
+                "{action}"
+            );
         }
-        for resource in ["", "/", "/key", "train/", "tr*", "*/key", "train/a*b", "train/**", "ab/*"] {
+        for resource in [
+            "",
+            "/",
+            "/key",
+            "train/",
+            "tr*",
+            "*/key",
+            "train/a*b",
+            "train/**",
+            "ab/*",
+        ] {
             assert_eq!(
                 resource.parse::<ResourcePattern>(),
                 Err(Malformed::Resource),

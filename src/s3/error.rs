@@ -146,9 +146,7 @@ impl Code {
             Self::MalformedXml => {
                 "The XML you provided was not well-formed or did not validate against our published schema"
             }
-            Self::MethodNotAllowed => {
-                "The specified method is not allowed against this resource."
-            }
+            Self::MethodNotAllowed => "The specified method is not allowed against this resource.",
             Self::MissingContentLength => "You must provide the Content-Length HTTP header.",
             Self::NoSuchBucket => "The specified bucket does not exist",
             Self::NotImplemented => {
@@ -239,8 +237,10 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         gateway::Error::NoSuchBucket(bucket) => {
             Refusal::new(Code::NoSuchBucket).with("BucketName", bucket.as_str())
         }
-        gateway::Error::KeyTooLong => Refusal::new(Code::KeyTooLong)
-            .with("MaxSizeAllowed", crate::types::names::MAX_KEY_BYTES.to_string()),
+        gateway::Error::KeyTooLong => Refusal::new(Code::KeyTooLong).with(
+            "MaxSizeAllowed",
+            crate::types::names::MAX_KEY_BYTES.to_string(),
+        ),
         gateway::Error::PreconditionFailed { condition } => {
             Refusal::new(Code::PreconditionFailed).with("Condition", *condition)
         }

@@ -1,0 +1,23 @@
+//! What the door asks of the gateway behind it.
+
+use std::future::Future;
+
+use crate::gateway::read::Read;
+use crate::gateway::{Answer, Context, Error, Request};
+
+/// Serves requests that are parsed, authenticated and authorised. The gateway is one; tests bring another.
+pub trait Backend: Send + Sync + 'static {
+    /// Answers GetObject and HeadObject.
+    fn read(
+        &self,
+        context: &Context,
+        read: Read,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send;
+
+    /// Answers everything else.
+    fn forward(
+        &self,
+        context: &Context,
+        request: Request,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send;
+}
