@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::gateway::read::Read;
-use crate::gateway::{Answer, Context, Error, Request};
+use crate::gateway::{Answer, Context, Error, Gateway, Request};
 
 /// Serves requests that are parsed, authenticated and authorised. The gateway is one; tests bring another.
 pub trait Backend: Send + Sync + 'static {
@@ -20,4 +20,22 @@ pub trait Backend: Send + Sync + 'static {
         context: &Context,
         request: Request,
     ) -> impl Future<Output = Result<Answer, Error>> + Send;
+}
+
+impl Backend for Gateway {
+    fn read(
+        &self,
+        context: &Context,
+        read: Read,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send {
+        Gateway::read(self, context, read)
+    }
+
+    fn forward(
+        &self,
+        context: &Context,
+        request: Request,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send {
+        Gateway::forward(self, context, request)
+    }
 }

@@ -40,7 +40,7 @@ use self::response::About;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::gateway::read::ReadMethod;
-use crate::gateway::{Answer, Context};
+use crate::gateway::{Answer, Context, Gateway};
 use crate::telemetry::Metrics;
 use crate::types::{
     Action, Body, BoxError, Operation, OperationName, Principal, Resource, Secret, Source, Target,
@@ -74,7 +74,7 @@ impl Default for Config {
 }
 
 /// The door in front of a gateway.
-pub struct Door<G> {
+pub struct Door<G = Gateway> {
     gateway: Arc<G>,
     auth: Arc<ArcSwap<Auth>>,
     verifier: Verifier,

@@ -5,7 +5,10 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::cache::CacheMetrics;
+use super::net::NetMetrics;
 use super::s3::S3Metrics;
+use super::sample::{Sample, Value, Visit};
 
 /// A value that only grows.
 #[derive(Debug, Default)]
@@ -38,6 +41,11 @@ impl Gauge {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// Replaces the value, for what is known elsewhere and copied here when somebody asks.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -47,10 +55,40 @@ impl Gauge {
 /// Every metric of the node.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// What the read path counts.
+    pub cache: CacheMetrics,
     /// Requests sent to origins.
     pub origin_requests: Counter,
     /// Bytes of bodies received from origins.
     pub origin_bytes: Counter,
+    /// What the listeners count.
+    pub net: NetMetrics,
     /// What the public S3 door counts.
     pub s3: S3Metrics,
+}
+
+impl Visit for Metrics {
+    fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
+        let mut counter = |name, help, counter: &Counter| {
+            yield_sample(Sample {
+                name,
+                help,
+                labels: &[],
+                value: Value::Counter(counter.get()),
+            });
+        };
+        counter(
+            "forebay_origin_requests_total",
+            "Requests sent to origins",
+            &self.origin_requests,
+        );
+        counter(
+            "forebay_origin_bytes_total",
+            "Bytes of bodies received from origins",
+            &self.origin_bytes,
+        );
+        self.cache.visit(yield_sample);
+        self.net.visit(yield_sample);
+        self.s3.visit(yield_sample);
+    }
 }

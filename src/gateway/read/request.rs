@@ -1,4 +1,4 @@
-//! A read as the door hands it over: parsed, but with nothing decided.
+//! A read of an object as the door hands it over: parsed, authenticated, authorised.
 
 use std::time::SystemTime;
 
@@ -14,27 +14,26 @@ pub enum ReadMethod {
     Head,
 }
 
-/// How fresh a client asks its answer to be.
+/// How fresh the answer has to be (`Cache-Control` of the request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Demand {
-    /// As the bucket's rules say.
+    /// As fresh as the bucket's rule says.
     #[default]
     Normal,
-    /// The origin must be asked (`Cache-Control: no-cache`).
+    /// `no-cache`: confirmed by the origin in this request.
     Revalidate,
-    /// The cache has no part in it (`Cache-Control: no-store`).
+    /// `no-store`: answered by the origin, past the cache.
     Bypass,
 }
 
-/// A `Range` header.
+/// A `Range` header: as written, and as understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeHeader {
-    /// The value as it came.
     pub raw: String,
     pub parsed: Parsed,
 }
 
-/// The conditions of a read, as they came. A date that does not parse is ignored, as S3 does.
+/// The conditions of a read. A date that does not parse counts as absent, as in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     pub if_match: Option<String>,
@@ -44,7 +43,7 @@ pub struct Conditions {
     pub if_range: Option<String>,
 }
 
-/// A read of an object, under the names that the client used.
+/// A read of an object or of its headers, under the names that the client used.
 #[derive(Debug, Clone)]
 pub struct Read {
     pub method: ReadMethod,
@@ -52,14 +51,14 @@ pub struct Read {
     pub key: ObjectKey,
     pub range: Option<RangeHeader>,
     pub conditions: Conditions,
-    /// Whether stored checksums are asked for (`x-amz-checksum-mode: ENABLED`).
+    /// `x-amz-checksum-mode: ENABLED`.
     pub checksum_mode: bool,
-    /// 1 to 10,000.
+    /// `partNumber`, from 1 to 10,000.
     pub part_number: Option<u32>,
     pub version_id: Option<String>,
     pub freshness: Demand,
-    /// The decoded query without what signed it and without `response-*`.
+    /// The decoded query without what signed it, for passing through.
     pub query: Vec<(String, String)>,
-    /// The client's headers, without those of the transport and of the signature.
+    /// The client's headers without those of the transport and of the signature, for passing through.
     pub headers: HeaderMap,
 }
