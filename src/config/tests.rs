@@ -208,7 +208,7 @@ fn an_empty_file_lacks_a_bucket_and_an_identity_and_nothing_else() {
 
 #[test]
 fn a_syntax_error_is_told_alone_with_its_place() {
-    let result = parse("[node]\nname = 'a\n[listen", &surroundings(&[]));
+    let result = parse("[node]\nname = 'a\n[colour]\n", &surroundings(&[]));
     let problems = mistakes(result);
     assert_eq!(problems.len(), 1);
     assert!(
