@@ -34,7 +34,7 @@ pub const UNAVAILABLE: u8 = 69;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// For people.
     Text,

@@ -1,3 +1,112 @@
-//! cli
+//! The command line: `forebay serve`, `forebay dev`, `forebay check`.
+//!
+//! Answers go to stdout, logs and complaints to stderr. Exit codes are those of sysexits.h: 64 for a wrong configuration or
+//! usage, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
 
-pub mod check;
+mod check;
+mod dev;
+mod serve;
+mod signals;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::server;
+
+/// The configuration or the usage is wrong.
+const EXIT_CONFIG: u8 = 64;
+/// An address is taken.
+const EXIT_UNAVAILABLE: u8 = 69;
+/// A fault of our own.
+const EXIT_INTERNAL: u8 = 70;
+
+/// An S3-compatible caching gateway that keeps GPUs fed.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node.
+    Serve {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Try a configuration: every mistake, then every origin, bucket and address that cannot be had.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// How to tell what was found.
+        #[arg(long, value_enum, default_value_t = check::Output::Text)]
+        output: check::Output,
+    },
+    /// Run a node on this machine over a folder, and print settings for clients.
+    Dev(dev::Options),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    // Every use of TLS in the process, whatever crate it is in, takes this provider. It fails only where one is
+    // installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("forebay: cannot start the runtime: {error}");
+            return ExitCode::from(EXIT_INTERNAL);
+        }
+    };
+    match cli.command {
+        Command::Serve { config } => runtime.block_on(serve::run(config)),
+        Command::Check { config, output } => runtime.block_on(try_out(&config, output)),
+        Command::Dev(options) => runtime.block_on(dev::run(options)),
+    }
+}
+
+async fn try_out(config: &Path, output: check::Output) -> ExitCode {
+    let connect: &check::Connect = &|origin| Box::pin(server::connect(origin));
+    match check::run(config, output, connect, &mut std::io::stdout()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("forebay: cannot write the findings: {error}");
+            ExitCode::from(EXIT_INTERNAL)
+        }
+    }
+}
+
+/// Prints help and version to stdout with success, mistakes to stderr.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to be done where the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(EXIT_CONFIG)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Prints why a node cannot start; returns the code to exit with.
+fn refuse(error: &server::Error) -> ExitCode {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let message = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
+    eprintln!("forebay: {message}");
+    ExitCode::from(match error {
+        server::Error::Config(_) => EXIT_CONFIG,
+        server::Error::Bind { .. } => EXIT_UNAVAILABLE,
+        server::Error::Telemetry(_) => EXIT_INTERNAL,
+    })
+}

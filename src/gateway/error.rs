@@ -34,6 +34,9 @@ pub enum Error {
     /// The body does not match `Content-MD5` or an `x-amz-checksum-*`.
     #[error("the body does not match its checksum {0}")]
     BadDigest(&'static str),
+    /// `Content-MD5` is not the base64 of 16 bytes.
+    #[error("Content-MD5 is not valid")]
+    InvalidDigest,
     /// The body does not match the SHA-256 that was signed, or a chunk its signature.
     #[error("the body does not match its signature")]
     PayloadMismatch,

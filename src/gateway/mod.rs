@@ -13,12 +13,97 @@ pub mod write;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
+use crate::cache;
+use crate::clock::Clock;
+use crate::memory::{Memory, Pool};
+use crate::records::Records;
+use crate::routes::Routes;
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Gauge;
+use crate::types::outcome::MemoryUse;
 use crate::types::{Body, Operation, Principal, Source};
 
 pub use error::Error;
+
+/// The node's knowledge and means, and every request that passes between clients and origins.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) routes: ArcSwap<Routes>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) memory: Memory,
+    pub(crate) tier: Arc<cache::memory::Tier>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
+    bodies: Arc<read::Bodies>,
+    flights: Arc<read::Flights>,
+    pins: Arc<read::Pins>,
+    not_kept: read::NotKept,
+    bypass_lane: Arc<Semaphore>,
+    pub(crate) buckets: forward::Buckets,
+}
+
+impl Gateway {
+    /// A gateway over `routes` whose bytes are all on `memory`'s account.
+    pub fn new(
+        routes: Routes,
+        records: Arc<Records>,
+        memory: Memory,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            routes: ArcSwap::from_pointee(routes),
+            records,
+            tier: Arc::new(cache::memory::Tier::new(memory.tier_capacity())),
+            memory,
+            metrics,
+            tasks,
+            not_kept: read::NotKept::new(clock.clone()),
+            clock,
+            bodies: Arc::default(),
+            flights: Arc::default(),
+            pins: Arc::default(),
+            bypass_lane: read::bypass_lane(),
+            buckets: forward::Buckets::default(),
+        }
+    }
+
+    /// Copies what the gateway knows of its own state into the metrics' gauges; to be called before they are read.
+    pub fn observe(&self) {
+        let metrics = &self.metrics.cache;
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&metrics.fills_running, self.bodies.running_fills() as u64);
+        set(&metrics.flights, self.flights.flying() as u64);
+        set(&metrics.blocks, self.tier.entries());
+        set(&metrics.records, self.records.count());
+        set(&metrics.open_bodies, self.memory.open_bodies() as u64);
+        set(&metrics.memory_limit, self.memory.limit());
+        for (place, gauge) in MemoryUse::ALL.into_iter().zip(&metrics.memory) {
+            set(
+                gauge,
+                match place {
+                    MemoryUse::Tier => self.memory.tier(),
+                    MemoryUse::Entry => self.memory.used(Pool::Entry),
+                    MemoryUse::Fill => self.memory.used(Pool::Fill),
+                    MemoryUse::Upload => self.memory.used(Pool::Upload),
+                },
+            );
+        }
+    }
+
+    /// Puts a new table of routes in place; requests under way go on with the old one.
+    pub fn reroute(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+    }
+}
 
 /// On whose behalf a request is served. Travels with every internal call.
 #[derive(Debug, Clone)]
@@ -37,7 +122,7 @@ pub struct Request {
     pub method: http::Method,
     /// The decoded query in the client's order, without what signed it.
     pub query: Vec<(String, String)>,
-    /// The client's headers, without those of the transport and of the signature.
+    /// The client's headers, without those of the transport and of the signature, but with `x-amz-trailer`.
     pub headers: HeaderMap,
     pub upload: Upload,
 }

@@ -1,1 +1,157 @@
-//! net
+//! The network's edge: accepts connections, plain or TLS, and speaks HTTP/1.1 on them.
+//!
+//! [`serve`] turns a listener and a handler of requests into tasks, each of which ends when the [`Tasks`] that own it
+//! are asked to stop. Every resource that a client could hold is bounded by [`Limits`]. It knows nothing of S3, of who
+//! may do what, or of how long a handler may take.
+
+mod connection;
+mod stall;
+pub mod tls;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
+
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
+use crate::types::Body;
+
+pub use tls::{Tls, TlsFiles};
+
+/// How long accepting pauses when the process is out of file descriptors or the like: connections that end meanwhile
+/// may give some back, and a loop without a pause would burn a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Bytes of a request's line and headers; longer ones are answered 431.
+    pub header_bytes: usize,
+    /// How long a connection may be silent between requests, and within the headers of one.
+    pub idle: Duration,
+    /// How long a client may take no byte of an answer.
+    pub stall: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// After about this time (plus or minus a tenth) a connection ends with the request that it is serving, so that
+    /// load balancers spread clients anew.
+    pub age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_bytes: 64 << 10,
+            idle: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            handshake: Duration::from_secs(10),
+            age: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A bound socket and the terms on which it is served.
+pub struct Listener {
+    pub socket: TcpListener,
+    /// Plain HTTP where there is none.
+    pub tls: Option<Tls>,
+    pub limits: Limits,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Serves `listener` until `tasks` are asked to stop: then it accepts no more, and open connections end with the
+/// request that they are serving.
+///
+/// `handler` is called once a request's headers are in; its future is dropped when the client goes away.
+pub fn serve<H, F>(listener: Listener, tasks: &Tasks, handler: H)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    tasks.spawn("net.accept", accept(listener, tasks.clone(), handler));
+}
+
+async fn accept<H, F>(listener: Listener, tasks: Tasks, handler: H)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let Listener {
+        socket,
+        tls,
+        limits,
+        metrics,
+    } = listener;
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        // Dropping any of the three loses nothing: a connection that is not accepted stays with the kernel.
+        let next = tokio::select! {
+            biased;
+            () = tasks.stopping() => return,
+            next = next(&socket, &permits, &metrics) => next,
+        };
+        match next {
+            Ok((stream, peer, permit)) => {
+                let terms = connection::Terms {
+                    tls: tls.clone(),
+                    limits,
+                    metrics: Arc::clone(&metrics),
+                    tasks: tasks.clone(),
+                };
+                let connection = connection::run(stream, peer, terms, handler.clone());
+                tasks.spawn("net.connection", async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The next connection, with the permit that counts it.
+async fn next(
+    socket: &TcpListener,
+    permits: &Arc<Semaphore>,
+    metrics: &Metrics,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permits = Arc::clone(permits);
+    if permits.available_permits() == 0 {
+        metrics.net.full.increment();
+    }
+    let permit = permits
+        .acquire_owned()
+        .await
+        .expect("nobody closes the semaphore");
+    let (stream, peer) = socket.accept().await?;
+    metrics.net.accepted.increment();
+    Ok((stream, peer, permit))
+}
+
+/// Whether only the connection that was about to be accepted is lost.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! everything else S3-shaped and raw, so that no header, XML element or error body is lost on the way. The types of the
 //! cloud SDKs stay inside the modules below.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod directory;
 pub mod s3;
 
@@ -184,6 +186,30 @@ pub struct Refusal {
 }
 
 impl Error {
+    /// What an origin that ignores `If-Match` should have said: the version asked for is not there.
+    pub fn other_version() -> Self {
+        let (status, headers, body) = (
+            StatusCode::PRECONDITION_FAILED,
+            HeaderMap::new(),
+            Bytes::new(),
+        );
+        Self::Refused(Box::new(Refusal {
+            status,
+            headers,
+            body,
+        }))
+    }
+
+    /// The same error for one more of those who wait for it.
+    pub fn shared(error: &Arc<Self>) -> Self {
+        match &**error {
+            Self::Refused(refusal) => Self::Refused(refusal.clone()),
+            Self::Unreachable(_) => Self::Unreachable(Arc::clone(error).into()),
+            Self::Nonsense(what) => Self::Nonsense(what),
+            Self::Unsupported(operation) => Self::Unsupported(*operation),
+        }
+    }
+
     /// Whether the same read may succeed if it is sent again.
     pub fn is_retryable(&self) -> bool {
         match self {

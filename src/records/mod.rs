@@ -7,12 +7,29 @@
 //!
 //! This module does no I/O: the protocol is a pure state machine whose messages are values.
 
+pub mod epochs;
+mod faults;
+pub mod lease;
 pub mod protocol;
+mod store;
+
+#[cfg(test)]
+mod model;
 
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::routes::Freshness;
 use crate::types::BodyId;
+
+pub use epochs::Ticket;
+pub use store::{Lookup, Records, Write};
+
+/// What the records may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Memory for records in bytes, weighed by their headers and keys.
+    pub capacity: u64,
+}
 
 /// An object as its origin last described it.
 #[derive(Debug)]
@@ -33,5 +50,17 @@ impl Record {
             Freshness::MaxAge(age) => now.since(self.fetched_at) < age,
             Freshness::Always => false,
         }
+    }
+
+    /// About how much memory the record takes, in bytes.
+    fn weight(&self) -> usize {
+        // The structs, the hash map's slots and the allocations of each header (http's `Bucket` and a `Bytes`).
+        const FIXED: usize = 512;
+        const PER_HEADER: usize = 128;
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            PER_HEADER + name.as_str().len() + value.len()
+        };
+        let headers: usize = self.head.headers.iter().map(text).sum();
+        FIXED + self.body.object.key.as_str().len() + headers
     }
 }

@@ -1,1 +1,266 @@
-//! server
+//! A node's life: wired, started, reloaded, drained.
+//!
+//! [`Sockets::bind`] takes the addresses, [`start`] begins to serve on them, [`Running::shutdown`] ends it. The wiring of
+//! modules is in `build.rs` alone. Signals and files of the process are the command line's business.
+
+mod build;
+mod reload;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::admin::{self, Admin, Phase, Readiness};
+use crate::clock::Clock;
+use crate::config::{Config, Drain};
+use crate::net::{self, Limits, Tls, TlsFiles};
+use crate::tasks::Tasks;
+use crate::telemetry::{self, Exporter, Metrics};
+use crate::types::Problems;
+use build::Node;
+use reload::Reloader;
+
+/// How long the node's own tasks have to end once its doors are shut.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the configuration is wrong\n{0}")]
+    Config(Problems),
+    #[error("cannot listen on {address} ({key})")]
+    Bind {
+        /// The key of the address in the configuration.
+        key: &'static str,
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the metrics cannot be set up")]
+    Telemetry(#[from] telemetry::Error),
+}
+
+/// The addresses of a node, taken.
+#[derive(Debug)]
+pub struct Sockets {
+    s3: TcpListener,
+    s3_address: SocketAddr,
+    admin: TcpListener,
+    admin_address: SocketAddr,
+}
+
+impl Sockets {
+    /// Takes the configured addresses; port 0 is any free one.
+    ///
+    /// # Errors
+    /// [`Error::Bind`] for the first that cannot be had.
+    pub async fn bind(config: &Config) -> Result<Self, Error> {
+        let (s3, s3_address) = bind("listen.s3.address", config.listen.s3.address).await?;
+        let (admin, admin_address) =
+            bind("listen.admin.address", config.listen.admin.address).await?;
+        Ok(Self {
+            s3,
+            s3_address,
+            admin,
+            admin_address,
+        })
+    }
+
+    /// As [`Sockets::bind`], but takes any free port where the configured one is in use.
+    ///
+    /// # Errors
+    /// As [`Sockets::bind`].
+    pub async fn bind_near(config: &Config) -> Result<Self, Error> {
+        let (s3, s3_address) = bind_near("listen.s3.address", config.listen.s3.address).await?;
+        let (admin, admin_address) =
+            bind_near("listen.admin.address", config.listen.admin.address).await?;
+        Ok(Self {
+            s3,
+            s3_address,
+            admin,
+            admin_address,
+        })
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Bind {
+        key,
+        address,
+        source,
+    };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
+}
+
+async fn bind_near(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), Error> {
+    match bind(key, address).await {
+        Err(Error::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+            bind(key, SocketAddr::new(address.ip(), 0)).await
+        }
+        bound => bound,
+    }
+}
+
+/// A node that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the S3 API is.
+    pub s3_address: SocketAddr,
+    /// Where health and metrics are.
+    pub admin_address: SocketAddr,
+    pub metrics: Arc<Metrics>,
+    readiness: Readiness,
+    drain: Drain,
+    s3_tasks: Tasks,
+    admin_tasks: Tasks,
+    background: Tasks,
+    reloader: Arc<Reloader>,
+}
+
+/// Starts a node on `sockets`. To be called in a Tokio runtime.
+///
+/// # Errors
+/// Where the certificate, an origin or an identity of the configuration cannot be used.
+pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Running, Error> {
+    let metrics = Arc::new(Metrics::default());
+    let (s3_tasks, admin_tasks, background) =
+        (Tasks::default(), Tasks::default(), Tasks::default());
+    let tls = tls(&config)?;
+    let node = Node::build(&config, &metrics, &clock, &background)
+        .await
+        .map_err(Error::Config)?;
+    let node = Arc::new(node);
+    let readiness = Readiness::default();
+    let exporter = Exporter::new(&metrics)?;
+    let admin = Admin::new(
+        admin_config(&config),
+        readiness.clone(),
+        Arc::clone(&metrics),
+        exporter,
+        clock,
+    );
+    serve_admin(sockets.admin, admin, &metrics, &admin_tasks);
+    let listener = net::Listener {
+        socket: sockets.s3,
+        tls: tls.clone(),
+        limits: limits(&config),
+        metrics: Arc::clone(&metrics),
+    };
+    let handler = Arc::clone(&node);
+    net::serve(listener, &s3_tasks, move |request, peer| {
+        let node = Arc::clone(&handler);
+        async move { node.handle(request, peer).await }
+    });
+    readiness.enter(Phase::Ready);
+    Ok(Running {
+        s3_address: sockets.s3_address,
+        admin_address: sockets.admin_address,
+        metrics,
+        readiness,
+        drain: config.drain,
+        s3_tasks,
+        admin_tasks,
+        background,
+        reloader: Arc::new(Reloader::new(config, node, tls)),
+    })
+}
+
+fn serve_admin(socket: TcpListener, admin: Admin, metrics: &Arc<Metrics>, tasks: &Tasks) {
+    let listener = net::Listener {
+        socket,
+        tls: None,
+        limits: Limits::default(),
+        metrics: Arc::clone(metrics),
+    };
+    net::serve(listener, tasks, move |request, peer| {
+        let admin = admin.clone();
+        async move { admin.handle(request, peer).await }
+    });
+}
+
+fn admin_config(config: &Config) -> admin::Config {
+    let token = config.listen.admin.token.as_ref();
+    admin::Config {
+        node: config.node.name.clone(),
+        token: token.map(|it| it.value.clone()),
+    }
+}
+
+impl Running {
+    /// Follows the file at `path`, the secrets and the certificate that it names, until the node stops.
+    pub fn follow(&self, path: PathBuf) {
+        let reloader = Arc::clone(&self.reloader);
+        let follow = reloader.follow(path, self.background.clone());
+        self.background.spawn("server.reload", follow);
+    }
+
+    /// Looks at the followed files now rather than soon.
+    pub fn reload(&self) {
+        self.reloader.hurry();
+    }
+
+    /// Ends the node: not ready, but accepting, for as long as load balancers take to notice; then no new connections
+    /// while running requests end; then whatever still runs is cut off.
+    pub async fn shutdown(self) {
+        self.readiness.enter(Phase::Draining);
+        info!("draining");
+        tokio::time::sleep(self.drain.accept).await;
+        let cut_off = self.s3_tasks.drain(self.drain.patience).await
+            // A connection may have been accepted while the first call gathered the tasks.
+            + self.s3_tasks.drain(Duration::ZERO).await;
+        if cut_off > 0 {
+            warn!(connections = cut_off, "cut off connections at the deadline");
+        }
+        self.background.drain(BACKGROUND_PATIENCE).await;
+        self.admin_tasks.drain(Duration::ZERO).await;
+        info!("stopped");
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let s3 = &config.listen.s3;
+    Limits {
+        connections: s3.connections.get(),
+        header_bytes: usize::try_from(s3.header_bytes.0).unwrap_or(usize::MAX),
+        idle: s3.idle,
+        ..Limits::default()
+    }
+}
+
+fn tls(config: &Config) -> Result<Option<Tls>, Error> {
+    let Some(files) = &config.listen.s3.tls else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+    };
+    Tls::load(files).map(Some).map_err(|error| {
+        let mut problems = Problems::default();
+        problems.add(
+            "listen.s3.tls",
+            chain(&error),
+            "name a PEM certificate chain, and the PEM key that belongs to it",
+        );
+        Error::Config(problems)
+    })
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,12 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::cache::CacheMetrics;
+use super::net::NetMetrics;
+use super::origin::OriginMetrics;
+use super::s3::S3Metrics;
+use super::sample::{Sample, Visit};
+
 /// A value that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -36,6 +42,11 @@ impl Gauge {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// Replaces the value, for what is known elsewhere and copied here when somebody asks.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -45,8 +56,21 @@ impl Gauge {
 /// Every metric of the node.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Requests sent to origins.
-    pub origin_requests: Counter,
-    /// Bytes of bodies received from origins.
-    pub origin_bytes: Counter,
+    /// What the read path counts.
+    pub cache: CacheMetrics,
+    /// What the listeners count.
+    pub net: NetMetrics,
+    /// What the origins are asked and what they answer.
+    pub origin: OriginMetrics,
+    /// What the public S3 door counts.
+    pub s3: S3Metrics,
+}
+
+impl Visit for Metrics {
+    fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
+        self.cache.visit(yield_sample);
+        self.net.visit(yield_sample);
+        self.origin.visit(yield_sample);
+        self.s3.visit(yield_sample);
+    }
 }

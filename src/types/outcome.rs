@@ -1,4 +1,4 @@
-//! Where the first byte of an answer came from: one enum for the header, the metric label and the log field.
+//! Outcomes, named once: one enum serves the header, the metric label and the log field.
 
 /// The source of an answer's first byte (`x-forebay-cache`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +45,34 @@ impl Source {
             Self::Revalidated => "revalidated",
             Self::Stale => "stale",
             Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// What accounted memory is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MemoryUse {
+    /// Cached blocks.
+    Tier,
+    /// A page for every answer being sent.
+    Entry,
+    /// Bytes on their way from origins, and evicted blocks that are still being sent.
+    Fill,
+    /// Bytes on their way to origins.
+    Upload,
+}
+
+impl MemoryUse {
+    /// Every use, in the order of the metric's table.
+    pub const ALL: [Self; 4] = [Self::Tier, Self::Entry, Self::Fill, Self::Upload];
+
+    /// The value of the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tier => "tier",
+            Self::Entry => "entry",
+            Self::Fill => "fill",
+            Self::Upload => "upload",
         }
     }
 }

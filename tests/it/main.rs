@@ -1,1 +1,6 @@
+//! Real nodes before an S3 origin in this process, over real connections. Each module is a group of promises.
 
+mod reads;
+mod refusals;
+mod support;
+mod writes;

@@ -1,0 +1,294 @@
+//! The memory tier: accounted buffers in a foyer cache, one entry a block, evicted by bytes.
+//!
+//! A block's entry is a short list of extents. Filling more of a block makes a new entry that shares the old extents, so
+//! that an entry, once read, never changes. Entries are weighed by the memory that they take. Eviction is S3-FIFO: a block
+//! that is read once on the way through does not push out what is read again and again.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use foyer::{Cache, CacheBuilder, EvictionConfig, S3FifoConfig};
+
+use crate::memory::Buffer;
+use crate::types::BodyDigest;
+use crate::types::layout::{BLOCK, block_of};
+
+/// A block of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    body: BodyDigest,
+    block: u32,
+}
+
+/// What is held of one block, in the order of the extents' starts.
+#[derive(Debug, Default)]
+struct Block {
+    extents: Vec<Arc<Extent>>,
+}
+
+/// A run of bytes of a body, inside one block.
+#[derive(Debug)]
+struct Extent {
+    range: Range<u64>,
+    buffer: Buffer,
+}
+
+impl Extent {
+    fn new(start: u64, buffer: Buffer) -> Self {
+        buffer.enter_tier();
+        Self {
+            range: start..start + buffer.filled() as u64,
+            buffer,
+        }
+    }
+}
+
+impl Drop for Extent {
+    fn drop(&mut self) {
+        self.buffer.leave_tier();
+    }
+}
+
+impl Block {
+    /// The extent that holds `offset` and reaches furthest.
+    fn find(&self, offset: u64) -> Option<&Arc<Extent>> {
+        self.extents
+            .iter()
+            .filter(|extent| extent.range.contains(&offset))
+            .max_by_key(|extent| extent.range.end)
+    }
+
+    /// This block with one extent more, less those that it covers; none where it adds nothing.
+    fn with(&self, extent: &Arc<Extent>) -> Option<Self> {
+        let covers = |outer: &Extent, inner: &Extent| {
+            outer.range.start <= inner.range.start && inner.range.end <= outer.range.end
+        };
+        if self.extents.iter().any(|held| covers(held, extent)) {
+            return None;
+        }
+        let mut extents: Vec<_> = self
+            .extents
+            .iter()
+            .filter(|held| !covers(extent, held))
+            .cloned()
+            .collect();
+        extents.push(Arc::clone(extent));
+        extents.sort_by_key(|extent| extent.range.start);
+        Some(Self { extents })
+    }
+
+    fn weight(&self) -> usize {
+        self.extents
+            .iter()
+            .map(|extent| extent.buffer.weight())
+            .sum::<usize>()
+            .max(1)
+    }
+}
+
+/// Locks for read-modify-write of entries; a power of two, and more than the cores of any machine.
+const LOCKS: usize = 256;
+
+/// The tier.
+pub struct Tier {
+    blocks: Cache<Key, Arc<Block>>,
+    locks: Vec<Mutex<()>>,
+}
+
+impl Tier {
+    /// A tier of `capacity` bytes.
+    pub fn new(capacity: u64) -> Self {
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        // A shard evicts by itself: it must hold many blocks to choose well.
+        let shards = (capacity / (128 << 20)).clamp(1, 64).next_power_of_two();
+        let blocks = CacheBuilder::new(capacity)
+            .with_name("blocks")
+            .with_shards(shards)
+            .with_eviction_config(EvictionConfig::S3Fifo(S3FifoConfig::default()))
+            .with_weighter(|_: &Key, block: &Arc<Block>| block.weight())
+            .build();
+        Self {
+            blocks,
+            locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// The bytes of `body` from `offset` on, as far as they lie together in one buffer; none where `offset` is not held.
+    pub fn read(&self, body: BodyDigest, offset: u64) -> Option<Bytes> {
+        let entry = self.blocks.get(&Key {
+            body,
+            block: block_of(offset),
+        })?;
+        let extent = entry.value().find(offset)?;
+        let from = usize::try_from(offset - extent.range.start).expect("an extent fits in memory");
+        Some(extent.buffer.bytes(from..extent.buffer.filled()))
+    }
+
+    /// The first run of bytes in `range` that is not held, cut at the end of `range`; none where all of it is held.
+    pub fn missing(&self, body: BodyDigest, range: Range<u64>) -> Option<Range<u64>> {
+        let start = self.held_until(body, range.start, range.end);
+        if start >= range.end {
+            return None;
+        }
+        let mut end = start;
+        while end < range.end {
+            let block_end = (u64::from(block_of(end)) + 1) * BLOCK;
+            let next = self.next_held(body, end).unwrap_or(block_end);
+            end = next.min(range.end);
+            if next < block_end {
+                break;
+            }
+        }
+        Some(start..end)
+    }
+
+    /// Keeps a filled buffer, whose first byte is `start` of `body` and which lies inside one block.
+    pub fn insert(&self, body: BodyDigest, start: u64, buffer: Buffer) {
+        let key = Key {
+            body,
+            block: block_of(start),
+        };
+        let lock =
+            &self.locks[usize::try_from(self.blocks.hash(&key)).unwrap_or(usize::MAX) % LOCKS];
+        let _serial = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.blocks.get(&key);
+        let extent = Arc::new(Extent::new(start, buffer));
+        let block = match &held {
+            Some(entry) => entry.value().with(&extent),
+            None => Block::default().with(&extent),
+        };
+        if let Some(block) = block {
+            self.blocks.insert(key, Arc::new(block));
+        }
+    }
+
+    /// Bytes held.
+    pub fn usage(&self) -> u64 {
+        self.blocks.usage() as u64
+    }
+
+    /// Blocks held, whole or in part.
+    pub fn entries(&self) -> u64 {
+        self.blocks.entries() as u64
+    }
+
+    fn held_until(&self, body: BodyDigest, mut offset: u64, end: u64) -> u64 {
+        while offset < end {
+            let entry = self.blocks.get(&Key {
+                body,
+                block: block_of(offset),
+            });
+            match entry.as_ref().and_then(|entry| entry.value().find(offset)) {
+                Some(extent) => offset = extent.range.end,
+                None => break,
+            }
+        }
+        offset
+    }
+
+    /// Where the next extent after `offset` begins, in the same block.
+    fn next_held(&self, body: BodyDigest, offset: u64) -> Option<u64> {
+        let entry = self.blocks.get(&Key {
+            body,
+            block: block_of(offset),
+        })?;
+        entry
+            .value()
+            .extents
+            .iter()
+            .map(|extent| extent.range.start)
+            .filter(|start| *start > offset)
+            .min()
+    }
+}
+
+impl fmt::Debug for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tier")
+            .field("usage", &self.usage())
+            .field("entries", &self.entries())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::buffer::allocated;
+    use crate::memory::{Config, Memory, Pool, Writer};
+    use crate::types::layout::PAGE;
+
+    const BODY: BodyDigest = BodyDigest(7);
+
+    fn buffer(memory: &Memory, length: u64, byte: u8) -> Buffer {
+        let length = usize::try_from(length).expect("a small buffer");
+        let reservation = memory
+            .try_reserve(Pool::Fill, allocated(length))
+            .expect("there is room");
+        let mut writer = Writer::new(length, reservation);
+        writer.write(&vec![byte; length]);
+        writer.buffer()
+    }
+
+    fn memory() -> Memory {
+        Memory::new(Config { limit: 64 << 20 })
+    }
+
+    #[test]
+    fn a_block_gains_extents_and_reads_run_to_the_end_of_one() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        tier.insert(BODY, 0, buffer(&memory, PAGE, 1));
+        tier.insert(BODY, 3 * PAGE, buffer(&memory, PAGE, 2));
+        assert_eq!(tier.read(BODY, 10).expect("held").len() as u64, PAGE - 10);
+        assert_eq!(tier.read(BODY, PAGE), None);
+        assert_eq!(tier.missing(BODY, 0..BLOCK * 2), Some(PAGE..3 * PAGE));
+        assert_eq!(
+            tier.missing(BODY, 3 * PAGE..BLOCK * 2),
+            Some(4 * PAGE..BLOCK * 2)
+        );
+        assert_eq!(tier.missing(BODY, 0..PAGE), None);
+        tier.insert(BODY, 0, buffer(&memory, BLOCK, 3));
+        assert_eq!(tier.read(BODY, 0).expect("held").len() as u64, BLOCK);
+        assert_eq!(
+            (tier.usage(), memory.tier(), memory.used(Pool::Fill)),
+            (BLOCK, BLOCK, 0)
+        );
+    }
+
+    #[test]
+    fn a_run_of_missing_bytes_crosses_blocks() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        tier.insert(BODY, 2 * BLOCK + PAGE, buffer(&memory, PAGE, 1));
+        assert_eq!(
+            tier.missing(BODY, PAGE..4 * BLOCK),
+            Some(PAGE..2 * BLOCK + PAGE)
+        );
+        assert_eq!(tier.missing(BODY, PAGE..BLOCK + 5), Some(PAGE..BLOCK + 5));
+    }
+
+    #[test]
+    fn the_tier_stays_within_its_capacity_and_gives_evicted_bytes_back() {
+        let (memory, tier) = (memory(), Tier::new(8 << 20));
+        let mut reading = None;
+        for block in 0..32 {
+            tier.insert(BODY, block * BLOCK, buffer(&memory, BLOCK, 1));
+            reading = reading.or_else(|| tier.read(BODY, 0));
+        }
+        assert!(tier.usage() <= 8 << 20);
+        assert_eq!(memory.tier(), tier.usage());
+        let lingering = if tier.read(BODY, 0).is_some() {
+            0
+        } else {
+            BLOCK
+        };
+        assert_eq!(
+            memory.used(Pool::Fill),
+            lingering,
+            "an evicted block is charged while it is read"
+        );
+        drop(reading);
+        assert_eq!(memory.used(Pool::Fill), 0);
+    }
+}

@@ -1,0 +1,242 @@
+//! Everything that is not a read of an object, on its way through to the origin.
+//!
+//! A request comes under the client's names, goes out as a [`Call`] under the origin's ([`Forward::call`]), and the answer
+//! comes back under the client's again ([`rename`]). The families of operations have their own files; nothing here is cached
+//! but which buckets exist ([`buckets`]).
+
+mod buckets;
+pub(crate) mod rename;
+#[cfg(test)]
+pub(crate) mod support;
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+
+use super::{Answer, Context, Error, Gateway, Request};
+use crate::memory::{Exhausted, Pool, Reservation};
+use crate::origin::{self, Call, Payload, Refusal};
+use crate::records::Records;
+use crate::routes::{Route, Routes};
+use crate::tasks::Tasks;
+use crate::types::body::full;
+use crate::types::{Body, BucketName, ObjectKey, OperationName, Source, Target};
+
+pub use buckets::Buckets;
+
+/// The longest document that is held to be rewritten: a listing of 1,000 keys of 1,024 bytes, each escaped at its worst,
+/// stays below.
+const MAX_DOCUMENT: usize = 16 << 20;
+/// The longest error document. S3's have some hundred bytes.
+const MAX_REFUSAL: usize = 64 << 10;
+
+/// What an upload holds at one time, in bytes: a frame that is read, one that is held back, and one that is written.
+const UPLOAD_WINDOW: u64 = 512 << 10;
+/// How long an upload waits for memory before its client is told to slow down.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What forwarding takes of the gateway, for one request.
+pub(crate) struct Forward<'a> {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) records: &'a Arc<Records>,
+    pub(crate) tasks: &'a Tasks,
+    pub(crate) buckets: &'a Buckets,
+    pub(crate) context: &'a Context,
+}
+
+impl Gateway {
+    /// Answers every operation but GetObject and HeadObject.
+    ///
+    /// # Errors
+    /// Before any byte of the answer was sent; the origin's error answers are [`origin::Error::Refused`].
+    pub async fn forward(&self, context: &Context, request: Request) -> Result<Answer, Error> {
+        let forward = Forward {
+            routes: self.routes.load_full(),
+            records: &self.records,
+            tasks: &self.tasks,
+            buckets: &self.buckets,
+            context,
+        };
+        // Taken before the body is touched: a client that asked to continue hears so only then.
+        let _room = self.room_for_upload(&request).await?;
+        let response = Box::pin(forward.serve(request)).await?;
+        Ok(Answer {
+            response,
+            source: Source::Bypass,
+        })
+    }
+}
+
+impl Gateway {
+    /// Memory for what of a body is under way at one time.
+    async fn room_for_upload(&self, request: &Request) -> Result<Option<Reservation>, Error> {
+        if request.upload.length == Some(0) {
+            return Ok(None);
+        }
+        match self.memory.reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE).await {
+            Ok(reservation) => Ok(Some(reservation)),
+            Err(Exhausted) => {
+                self.metrics.cache.slowed_down.increment();
+                Err(Error::SlowDown)
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    pub(crate) async fn serve(&self, request: Request) -> Result<Response<Body>, Error> {
+        match request.operation.name {
+            OperationName::ListBuckets => self.list_buckets(request).await,
+            OperationName::HeadBucket | OperationName::GetBucketLocation => {
+                self.look_at_bucket(request).await
+            }
+            OperationName::ListObjects
+            | OperationName::ListObjectsV2
+            | OperationName::ListMultipartUploads => self.list(request).await,
+            OperationName::PutObject => self.put(request).await,
+            OperationName::DeleteObject => self.delete(request).await,
+            OperationName::DeleteObjects => self.delete_many(request).await,
+            OperationName::CopyObject => self.copy(request).await,
+            OperationName::CreateMultipartUpload => self.create_upload(request).await,
+            OperationName::UploadPart => self.upload_part(request).await,
+            OperationName::UploadPartCopy => self.copy_part(request).await,
+            OperationName::CompleteMultipartUpload => self.complete_upload(request).await,
+            OperationName::AbortMultipartUpload
+            | OperationName::ListParts
+            | OperationName::GetObject
+            | OperationName::HeadObject => self.plain(request).await,
+        }
+    }
+
+    /// A request without a body, of which nothing but names changes.
+    pub(crate) async fn plain(&self, mut request: Request) -> Result<Response<Body>, Error> {
+        let route = self.route(&request)?;
+        let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
+        let is_read = call.operation == OperationName::GetObject;
+        let response = exchange(&route, call).await?;
+        if is_read {
+            return Ok(response);
+        }
+        renamed(&route, response).await
+    }
+
+    /// What stands behind the request's bucket.
+    pub(crate) fn route(&self, request: &Request) -> Result<Arc<Route>, Error> {
+        match &request.operation.target {
+            Target::Bucket(bucket) | Target::Object(bucket, _) => self.route_of(bucket),
+            Target::Service => Err(Error::InvalidRequest("The request names no bucket.")),
+        }
+    }
+
+    pub(crate) fn route_of(&self, bucket: &BucketName) -> Result<Arc<Route>, Error> {
+        let found = self.routes.find(bucket);
+        found.ok_or_else(|| Error::NoSuchBucket(bucket.clone()))
+    }
+
+    /// The origin's request: same operation, query and headers, under the origin's bucket and key.
+    pub(crate) fn call(
+        route: &Route,
+        request: &mut Request,
+        payload: Payload,
+    ) -> Result<Call, Error> {
+        let key = match &request.operation.target {
+            Target::Object(_, key) => Some(origin_key(route, key)?),
+            Target::Bucket(_) | Target::Service => None,
+        };
+        Ok(Call {
+            operation: request.operation.name,
+            method: request.method.clone(),
+            bucket: Some(route.origin_bucket.clone()),
+            key,
+            query: mem::take(&mut request.query),
+            headers: mem::take(&mut request.headers),
+            payload,
+        })
+    }
+}
+
+/// The origin's key of a client's.
+pub(crate) fn origin_key(route: &Route, key: &ObjectKey) -> Result<ObjectKey, Error> {
+    route.origin_key(key).map_err(|_| Error::KeyTooLong)
+}
+
+/// Sends a call; an error answer of the origin is an error here, with names as the client knows them.
+pub(crate) async fn exchange(route: &Route, call: Call) -> Result<Response<Body>, Error> {
+    let response = route.origin.origin.call(call).await?;
+    let accepted = accept(response).await;
+    accepted.map_err(|error| renamed_refusal(route, error).into())
+}
+
+fn renamed_refusal(route: &Route, mut error: origin::Error) -> origin::Error {
+    if let origin::Error::Refused(refusal) = &mut error
+        && !rename::is_identity(route)
+        && let Ok(document) = rename::rename(&refusal.body, route)
+    {
+        refusal.body = document.into();
+        refusal.headers.remove(header::CONTENT_LENGTH);
+    }
+    error
+}
+
+/// An answer that is no error; an error answer is a [`Refusal`].
+async fn accept(response: Response<Body>) -> Result<Response<Body>, origin::Error> {
+    let status = response.status();
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    // An error without a readable document is still that error.
+    let body = collect(body, MAX_REFUSAL).await.unwrap_or_default();
+    Err(origin::Error::Refused(Box::new(Refusal {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })))
+}
+
+/// The answer with the client's names in its document.
+pub(crate) async fn renamed(
+    route: &Route,
+    response: Response<Body>,
+) -> Result<Response<Body>, Error> {
+    if rename::is_identity(route) {
+        return Ok(response);
+    }
+    Ok(whole(route, response).await?.map(full))
+}
+
+/// The answer, read to its end, with the client's names in its document.
+pub(crate) async fn whole(
+    route: &Route,
+    response: Response<Body>,
+) -> Result<Response<Bytes>, Error> {
+    let (mut parts, body) = response.into_parts();
+    let document = collect(body, MAX_DOCUMENT).await?;
+    if rename::is_identity(route) || document.is_empty() {
+        return Ok(Response::from_parts(parts, document));
+    }
+    let document = rename::rename(&document, route)
+        .map_err(|_| origin::Error::Nonsense("its answer is not well-formed XML"))?;
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, document.into()))
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, origin::Error> {
+    let mut document = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(origin::Error::Unreachable)?;
+        let data = frame.into_data().unwrap_or_default();
+        if document.len() + data.len() > limit {
+            return Err(origin::Error::Nonsense("its document is too long"));
+        }
+        document.extend_from_slice(&data);
+    }
+    Ok(document.freeze())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Names in an origin's XML answers, given back as the client knows them.
+//!
+//! Pure. Only the text of the elements in [`Kind::of`] changes: the bucket's name, and the route's prefix at the head of
+//! keys. Every other byte is copied from the origin's document as it is, known element or not.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use quick_xml::Reader;
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::Event;
+
+use crate::routes::Route;
+
+/// What a URI leaves as it is (RFC 3986, "unreserved"), and the slash, which separates the parts of a key.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// A key as it goes into a path or into `x-amz-copy-source`.
+pub(crate) fn encode_key(key: &str) -> String {
+    percent_encode(key.as_bytes(), PATH).to_string()
+}
+
+/// Whether answers of this route are the client's as they are.
+pub(crate) fn is_identity(route: &Route) -> bool {
+    route.prefix.is_empty() && route.bucket == route.origin_bucket
+}
+
+/// What an element's text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bucket,
+    Key,
+    /// A URL of the object.
+    Location,
+}
+
+impl Kind {
+    fn of(element: &[u8]) -> Option<Self> {
+        match element {
+            b"Name" | b"Bucket" | b"BucketName" => Some(Self::Bucket),
+            b"Key" | b"Prefix" | b"Marker" | b"NextMarker" | b"StartAfter" | b"KeyMarker"
+            | b"NextKeyMarker" => Some(Self::Key),
+            b"Location" => Some(Self::Location),
+            _ => None,
+        }
+    }
+}
+
+/// A piece of the origin's document and what stands there for the client.
+struct Change {
+    at: Range<usize>,
+    text: String,
+}
+
+/// Rewrites a document.
+///
+/// # Errors
+/// Where it is not well-formed.
+pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xml::Error> {
+    let encoded = is_url_encoded(document);
+    let mut reader = Reader::from_reader(document);
+    let mut changes = Vec::new();
+    let mut open: Option<(Kind, usize, String)> = None;
+    loop {
+        let before = position(&reader);
+        match reader.read_event()? {
+            Event::Start(start) => {
+                let kind = Kind::of(start.local_name().as_ref());
+                open = kind.map(|kind| (kind, position(&reader), String::new()));
+            }
+            Event::Text(text) => append(&mut open, &text.decode()?),
+            Event::CData(text) => append(&mut open, &text.decode()?),
+            Event::GeneralRef(reference) => {
+                if let Some(character) = reference.resolve_char_ref()? {
+                    append(&mut open, character.encode_utf8(&mut [0; 4]));
+                } else if let Some(text) = resolve_predefined_entity(&reference.decode()?) {
+                    append(&mut open, text);
+                }
+            }
+            Event::End(_) => {
+                if let Some((kind, start, text)) = open.take()
+                    && let Some(text) = client_text(kind, &text, encoded, route)
+                {
+                    let at = start..before;
+                    changes.push(Change { at, text });
+                }
+            }
+            Event::Eof => return Ok(apply(document, changes)),
+            Event::Empty(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_) => {}
+        }
+    }
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).expect("a position inside of a slice")
+}
+
+fn append(open: &mut Option<(Kind, usize, String)>, text: &str) {
+    if let Some((_, _, whole)) = open {
+        whole.push_str(text);
+    }
+}
+
+fn apply(document: &[u8], changes: Vec<Change>) -> Vec<u8> {
+    let mut renamed = Vec::with_capacity(document.len());
+    let mut copied = 0;
+    for Change { at, text } in changes {
+        renamed.extend_from_slice(&document[copied..at.start]);
+        renamed.extend_from_slice(escape(text.as_str()).as_bytes());
+        copied = at.end;
+    }
+    renamed.extend_from_slice(&document[copied..]);
+    renamed
+}
+
+/// Whether the origin percent-encoded the keys, as it says in `EncodingType`.
+fn is_url_encoded(document: &[u8]) -> bool {
+    let mark = b"<EncodingType>url<";
+    document.windows(mark.len()).any(|window| window == mark)
+}
+
+/// The text for the client; none where it stays.
+fn client_text(kind: Kind, text: &str, encoded: bool, route: &Route) -> Option<String> {
+    match kind {
+        Kind::Bucket => (text == route.origin_bucket.as_str()).then(|| route.bucket.to_string()),
+        Kind::Key if encoded => strip_encoded(text, &route.prefix).map(str::to_owned),
+        Kind::Key => text.strip_prefix(&route.prefix).map(str::to_owned),
+        Kind::Location => client_location(text, route),
+    }
+}
+
+/// `/BUCKET/KEY` in place of the origin's URL, of which the client shall know nothing.
+fn client_location(location: &str, route: &Route) -> Option<String> {
+    let (_, path) = location.split_once("://").unwrap_or(("", location));
+    let (_, path) = path.split_once('/')?;
+    let bucket = format!("{}/", route.origin_bucket);
+    // Path style has the bucket in the path, virtual-host style in the host's name.
+    let key = path.strip_prefix(&bucket).unwrap_or(path);
+    let prefix = encode_key(&route.prefix);
+    let key = strip_encoded(key, &route.prefix)
+        .or_else(|| key.strip_prefix(&prefix))
+        .map_or(Cow::Borrowed(key), Cow::Borrowed);
+    Some(format!("/{}/{key}", route.bucket))
+}
+
+/// Takes `prefix` from the head of a percent-encoded text, whatever the encoder left as it was. The rest stays as it is.
+fn strip_encoded<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let mut rest = text.as_bytes();
+    for wanted in prefix.bytes() {
+        let (byte, length) = match rest {
+            [b'%', high, low, ..] => (hex_digit(*high)? << 4 | hex_digit(*low)?, 3),
+            // Stores that encode as forms do write a space so; a plus is then `%2B`.
+            [b'+', ..] if wanted == b' ' => (b' ', 1),
+            [byte, ..] => (*byte, 1),
+            [] => return None,
+        };
+        if byte != wanted {
+            return None;
+        }
+        rest = &rest[length..];
+    }
+    text.get(text.len() - rest.len()..)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The bodies that are being read: who reads where, which fills run, how access looks.
+//!
+//! One [`BodyState`] a body, found by its digest. It is what readers of the same bytes share: a reader that misses looks
+//! for a running fill first and starts one only for what nobody fetches yet. Seats tell fills how far their readers are.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::fill::Fill;
+use super::plan::History;
+use crate::types::{BodyDigest, BodyId};
+
+/// Bodies without readers or fills that are remembered for their history, before the idle ones are dropped.
+const REMEMBERED: usize = 16 * 1024;
+
+/// The bodies by digest.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    states: Mutex<HashMap<BodyDigest, Arc<BodyState>>>,
+}
+
+impl Bodies {
+    /// The shared state of a body.
+    pub(super) fn of(&self, body: &BodyId) -> Arc<BodyState> {
+        let digest = body.digest();
+        let mut states = lock(&self.states);
+        if states.len() > REMEMBERED {
+            states.retain(|_, state| Arc::strong_count(state) > 1);
+        }
+        let new = || Arc::new(BodyState::new(body, digest));
+        Arc::clone(states.entry(digest).or_insert_with(new))
+    }
+
+    /// Fills that run now.
+    pub(crate) fn running_fills(&self) -> usize {
+        lock(&self.states)
+            .values()
+            .map(|state| lock(&state.fills).len())
+            .sum()
+    }
+}
+
+/// What the readers of one body share.
+#[derive(Debug)]
+pub(super) struct BodyState {
+    pub(super) id: BodyId,
+    pub(super) digest: BodyDigest,
+    pub(super) fills: Mutex<Vec<Arc<Fill>>>,
+    pub(super) history: Mutex<History>,
+    seats: Mutex<Vec<Arc<Position>>>,
+    /// Told whenever a reader moves, comes or leaves.
+    pub(super) moved: Notify,
+}
+
+/// Where a reader is.
+#[derive(Debug)]
+struct Position {
+    start: u64,
+    at: AtomicU64,
+    end: u64,
+    window: AtomicU64,
+}
+
+/// How a fill that has come to some offset stands to the readers of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A reader wants more.
+    Wanted,
+    /// The fastest reader has a window of bytes before it.
+    Ahead,
+    /// Nobody reads here.
+    Deserted,
+}
+
+impl BodyState {
+    fn new(body: &BodyId, digest: BodyDigest) -> Self {
+        Self {
+            id: body.clone(),
+            digest,
+            fills: Mutex::default(),
+            history: Mutex::default(),
+            seats: Mutex::default(),
+            moved: Notify::new(),
+        }
+    }
+
+    /// Seats a reader of `range`.
+    pub(super) fn seat(self: &Arc<Self>, range: &Range<u64>, window: u64) -> Seat {
+        let at = AtomicU64::new(range.start);
+        let position = Arc::new(Position {
+            start: range.start,
+            at,
+            end: range.end,
+            window: AtomicU64::new(window),
+        });
+        lock(&self.seats).push(Arc::clone(&position));
+        self.moved.notify_waiters();
+        Seat {
+            body: Arc::clone(self),
+            position,
+        }
+    }
+
+    /// Whether a fill of `range` that has come to `at` should go on.
+    pub(super) fn turn(&self, range: &Range<u64>, at: u64) -> Turn {
+        let seats = lock(&self.seats);
+        let mut turn = Turn::Deserted;
+        for position in seats.iter().filter(|position| position.end > at) {
+            let reader = position.at.load(Ordering::Relaxed);
+            if reader >= range.end {
+                continue;
+            }
+            if reader + position.window.load(Ordering::Relaxed) > at {
+                return Turn::Wanted;
+            }
+            turn = Turn::Ahead;
+        }
+        turn
+    }
+
+    /// How far the fastest reader of bytes in `range` has come; its end where that reader has passed it, or nobody reads it.
+    pub(super) fn fastest(&self, range: &Range<u64>) -> u64 {
+        let seats = lock(&self.seats);
+        let readers = seats
+            .iter()
+            .filter(|seat| seat.start < range.end && seat.end > range.start);
+        readers
+            .map(|seat| seat.at.load(Ordering::Relaxed))
+            .max()
+            .unwrap_or(range.end)
+            .min(range.end)
+    }
+}
+
+/// A reader's place in a body; given up when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    body: Arc<BodyState>,
+    position: Arc<Position>,
+}
+
+impl Seat {
+    /// Tells the fills that the reader has come to `at` and may be filled `window` bytes ahead.
+    pub(super) fn advance(&self, at: u64, window: u64) {
+        self.position.window.store(window, Ordering::Relaxed);
+        self.position.at.store(at, Ordering::Relaxed);
+        self.body.moved.notify_waiters();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        lock(&self.body.seats).retain(|position| !Arc::ptr_eq(position, &self.position));
+        self.body.moved.notify_waiters();
+    }
+}
+
+/// Locks a mutex whose holders never leave it half-changed, so that a panic of one of them spoils nothing.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{CanonicalObject, ETag, OriginFingerprint, Version};
+
+    fn body() -> Arc<BodyState> {
+        let bucket = "train".parse().expect("a bucket name");
+        let object = CanonicalObject {
+            origin: OriginFingerprint::new("s3", "", "", &bucket),
+            key: "k".parse().expect("a key"),
+        };
+        let version = Version::S3 {
+            etag: ETag::new("\"e\""),
+            size: 1000,
+            version_id: None,
+        };
+        Bodies::default().of(&BodyId { object, version })
+    }
+
+    #[test]
+    fn a_fill_goes_one_window_ahead_of_its_fastest_reader() {
+        let body = body();
+        let fill = 0..1000;
+        assert_eq!(body.turn(&fill, 0), Turn::Deserted);
+        let slow = body.seat(&(0..1000), 100);
+        let fast = body.seat(&(0..1000), 100);
+        fast.advance(300, 100);
+        assert_eq!(body.turn(&fill, 399), Turn::Wanted);
+        assert_eq!(body.turn(&fill, 400), Turn::Ahead);
+        assert_eq!(body.fastest(&fill), 300);
+        drop(fast);
+        assert_eq!(
+            (body.turn(&fill, 200), body.fastest(&fill)),
+            (Turn::Ahead, 0)
+        );
+        drop(slow);
+        assert_eq!(
+            (body.turn(&fill, 200), body.fastest(&fill)),
+            (Turn::Deserted, 1000)
+        );
+    }
+
+    #[test]
+    fn a_reader_that_waits_further_on_pulls_the_fill_along() {
+        let body = body();
+        let _seat = body.seat(&(600..700), 10);
+        assert_eq!(body.turn(&(0..1000), 50), Turn::Wanted);
+        assert_eq!(body.turn(&(0..1000), 650), Turn::Ahead);
+        assert_eq!(body.turn(&(0..1000), 700), Turn::Deserted);
+    }
+
+    #[test]
+    fn one_body_has_one_state() {
+        let bodies = Bodies::default();
+        let id = body().id.clone();
+        assert!(Arc::ptr_eq(&bodies.of(&id), &bodies.of(&id)));
+    }
+}

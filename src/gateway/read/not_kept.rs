@@ -1,0 +1,55 @@
+//! Objects that were found to be none of the cache's business, so that the next read of them goes straight through.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::bodies::lock;
+use crate::clock::{Clock, Moment};
+use crate::types::CanonicalObject;
+
+/// How long the finding holds: the object may be replaced by one that may be kept.
+const HOLDS: Duration = Duration::from_secs(60);
+
+/// How many objects are remembered; a finding that is lost costs one request.
+const REMEMBERED: usize = 4096;
+
+/// See the module's description. Objects are known by their hashes: a collision only sends a read past the cache.
+#[derive(Debug)]
+pub(crate) struct NotKept {
+    clock: Clock,
+    since: Mutex<HashMap<u64, Moment>>,
+}
+
+impl NotKept {
+    /// Nothing found yet.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            since: Mutex::default(),
+        }
+    }
+
+    /// Remembers that `object` is not kept.
+    pub(super) fn insert(&self, object: &CanonicalObject) {
+        let now = self.clock.now();
+        let mut since = lock(&self.since);
+        if since.len() >= REMEMBERED {
+            since.retain(|_, found| now.since(*found) < HOLDS);
+        }
+        if since.len() < REMEMBERED {
+            since.insert(object.hash64(), now);
+        }
+    }
+
+    /// Whether `object` was lately found not to be kept.
+    pub(super) fn contains(&self, object: &CanonicalObject) -> bool {
+        let since = lock(&self.since);
+        if since.is_empty() {
+            return false;
+        }
+        since
+            .get(&object.hash64())
+            .is_some_and(|found| self.clock.now().since(*found) < HOLDS)
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether an origin holds a read to its version.
+//!
+//! Everything rests on `If-Match`: an origin that ignores it would mix versions in one body. So a bucket is not cached
+//! until its origin has answered 412 to a one-byte read with an impossible tag. It is asked once, beside the first read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use http::StatusCode;
+use tokio::sync::OnceCell;
+
+use super::bodies::lock;
+use super::source::Source;
+use crate::origin::{Get, Pin};
+use crate::types::{ETag, OriginFingerprint, RangeSpec};
+
+/// A tag that no object has.
+const IMPOSSIBLE: &str = "\"forebay-no-such-version\"";
+
+/// What is known of the origins' buckets.
+#[derive(Debug, Default)]
+pub(crate) struct Pins {
+    known: Mutex<HashMap<OriginFingerprint, Arc<OnceCell<bool>>>>,
+}
+
+impl Pins {
+    /// Whether reads of the source's bucket can be pinned. Asks the origin where that is not known; an answer that tells
+    /// nothing (no such object, no connection) counts as no for this once.
+    pub(super) async fn hold(&self, source: &Source) -> bool {
+        let cell = Arc::clone(
+            lock(&self.known)
+                .entry(source.route.fingerprint)
+                .or_default(),
+        );
+        cell.get_or_try_init(|| ask(source))
+            .await
+            .copied()
+            .unwrap_or(false)
+    }
+}
+
+impl Pins {
+    /// Whether the bucket's origin is known to ignore `If-Match`.
+    pub(super) fn refused(&self, bucket: &OriginFingerprint) -> bool {
+        lock(&self.known)
+            .get(bucket)
+            .is_some_and(|cell| cell.get() == Some(&false))
+    }
+}
+
+/// Nothing was learnt.
+struct Unknown;
+
+async fn ask(source: &Source) -> Result<bool, Unknown> {
+    let get = Get {
+        bucket: source.route.origin_bucket.clone(),
+        key: source.key.clone(),
+        range: Some(RangeSpec::Closed { first: 0, last: 0 }),
+        pin: Some(Pin {
+            etag: ETag::new(IMPOSSIBLE),
+            version_id: None,
+        }),
+        checksums: false,
+    };
+    match source.route.origin.origin.get(get).await {
+        Ok(_) => {
+            let (origin, bucket) = (&source.route.origin.name, &source.route.origin_bucket);
+            tracing::warn!(%origin, %bucket, "{origin} ignores If-Match on {bucket}: nothing of it is cached");
+            Ok(false)
+        }
+        Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(true),
+        Err(_) => Err(Unknown),
+    }
+}

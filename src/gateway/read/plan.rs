@@ -1,0 +1,183 @@
+//! How much to ask an origin for. Pure.
+//!
+//! A fill costs one origin request, so that it should be large; bytes that nobody reads cost money and time, so that it
+//! should be small. While access looks random a fill takes the asked pages only; once it is sequential it grows to a whole
+//! block, then doubles up to 8 MiB; a large read is cut at multiples of 8 MiB, so that readers of one body make the same
+//! fills.
+
+use std::ops::Range;
+
+use crate::types::layout::{BLOCK, page_ceil, page_floor};
+
+/// The largest fill in bytes. An origin request costs the SDK about 0.2 ms of CPU, whatever its size.
+pub(super) const LARGEST_FILL: u64 = 8 << 20;
+
+/// How many streams of access are told apart within one body: more loaders than that rarely read one file.
+const STREAMS: usize = 16;
+
+/// Where recent fills of one body ended: a miss that begins there goes on sequentially.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    streams: Vec<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    end: u64,
+    growth: u64,
+}
+
+impl History {
+    /// The pages to fill for a read of `range`, which misses at its start, in a body of `size` bytes. Remembers the answer.
+    pub(super) fn widen(&mut self, range: Range<u64>, size: u64) -> Range<u64> {
+        let asked = page_floor(range.start)..page_ceil(range.end, size);
+        let before = self
+            .streams
+            .iter()
+            .position(|stream| stream.end == asked.start || stream.end == range.start);
+        let growth = match before.map(|index| self.streams.remove(index)) {
+            Some(stream) => (stream.growth * 2).clamp(BLOCK, LARGEST_FILL),
+            None => 0,
+        };
+        let grown = (asked.start + growth).next_multiple_of(BLOCK).min(size);
+        let end = if growth > 0 {
+            asked.end.max(grown)
+        } else {
+            asked.end
+        };
+        if self.streams.len() == STREAMS {
+            self.streams.remove(0);
+        }
+        self.streams.push(Stream { end, growth });
+        asked.start..end
+    }
+}
+
+/// Where a fill that begins at `start` has to end at the latest.
+pub(super) fn cut(start: u64) -> u64 {
+    (start + 1).next_multiple_of(LARGEST_FILL)
+}
+
+/// The parts of `range` that `missing` finds and `claimed` does not cover, cut into fills.
+///
+/// `missing` gives the first run of bytes in a range that no tier holds; `claimed` are the ranges of running fills.
+pub(super) fn fills(
+    range: Range<u64>,
+    claimed: &[Range<u64>],
+    missing: impl Fn(Range<u64>) -> Option<Range<u64>>,
+) -> Vec<Range<u64>> {
+    let mut fills = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let Some(run) = missing(at..range.end) else {
+            break;
+        };
+        if let Some(claim) = claimed.iter().find(|claim| claim.contains(&run.start)) {
+            at = claim.end;
+            continue;
+        }
+        let next_claim = claimed
+            .iter()
+            .map(|claim| claim.start)
+            .filter(|start| *start > run.start)
+            .min();
+        let end = run
+            .end
+            .min(cut(run.start))
+            .min(next_claim.unwrap_or(u64::MAX));
+        fills.push(run.start..end);
+        at = end;
+    }
+    fills
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::layout::PAGE;
+
+    const SIZE: u64 = 1 << 30;
+
+    #[test]
+    fn random_reads_take_their_pages_only() {
+        let mut history = History::default();
+        assert_eq!(history.widen(100..200, SIZE), 0..PAGE);
+        assert_eq!(
+            history.widen(10 * BLOCK + 1..10 * BLOCK + PAGE + 1, SIZE),
+            10 * BLOCK..10 * BLOCK + 2 * PAGE
+        );
+        assert_eq!(history.widen(SIZE - 5..SIZE, SIZE), SIZE - PAGE..SIZE);
+    }
+
+    #[test]
+    fn sequential_reads_grow_to_the_largest_fill() {
+        let mut history = History::default();
+        let mut at = 0;
+        let mut lengths = Vec::new();
+        for _ in 0..6 {
+            let fill = history.widen(at..at + 1000, SIZE);
+            lengths.push((fill.end - fill.start) / PAGE);
+            at = fill.end;
+        }
+        assert_eq!(lengths[0], 1);
+        assert!(
+            lengths[1] >= 15 && lengths.windows(2).all(|pair| pair[0] <= pair[1] + 16),
+            "{lengths:?}"
+        );
+        assert!(
+            lengths[5] * PAGE >= LARGEST_FILL - BLOCK && lengths[5] * PAGE <= LARGEST_FILL + BLOCK
+        );
+    }
+
+    #[test]
+    fn fills_go_around_what_is_held_and_claimed() {
+        let held = 2 * BLOCK..3 * BLOCK;
+        let missing = |range: Range<u64>| {
+            let start = if held.contains(&range.start) {
+                held.end
+            } else {
+                range.start
+            };
+            let end = if start < held.start {
+                held.start.min(range.end)
+            } else {
+                range.end
+            };
+            (start < end).then_some(start..end)
+        };
+        let claimed = [5 * BLOCK..6 * BLOCK];
+        let expected = vec![
+            0..2 * BLOCK,
+            3 * BLOCK..5 * BLOCK,
+            6 * BLOCK..8 * BLOCK,
+            8 * BLOCK..9 * BLOCK,
+        ];
+        assert_eq!(fills(0..9 * BLOCK, &claimed, missing), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn fills_and_claims_cover_what_is_missing_once(
+            start in 0..40 * BLOCK,
+            length in 1..40 * BLOCK,
+            claims in proptest::collection::vec((0..80u64, 1..8u64), 0..5),
+        ) {
+            let claimed: Vec<_> = claims.iter().map(|(at, blocks)| at * BLOCK..(at + blocks) * BLOCK).collect();
+            let range = start..start + length;
+            let fills = fills(range.clone(), &claimed, Some);
+            let mut at = range.start;
+            for fill in &fills {
+                prop_assert!(fill.start < fill.end && fill.end - fill.start <= LARGEST_FILL);
+                prop_assert!(fill.start >= at && fill.end <= range.end);
+                prop_assert!(claimed.iter().all(|claim| claim.end <= fill.start || fill.end <= claim.start));
+                at = fill.end;
+            }
+            for offset in (range.start..range.end).step_by(usize::try_from(PAGE).expect("small")) {
+                let covered = fills.iter().chain(&claimed).any(|part| part.contains(&offset));
+                prop_assert!(covered, "{} is in no fill and no claim", offset);
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The digests that a client may claim about a body: `Content-MD5` and `x-amz-checksum-*`.
+//!
+//! Computed piece by piece, so that a body is never held whole. Says nothing about what a mismatch means.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use crc_fast::CrcAlgorithm;
+use md5::Digest as _;
+use md5::Md5;
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// A digest's algorithm, named by the header that carries its value in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Md5,
+    Crc32,
+    Crc32c,
+    Crc64Nvme,
+    Sha1,
+    Sha256,
+}
+
+/// A digest in the making.
+pub(crate) enum Hasher {
+    Md5(Md5),
+    Crc32(crc_fast::Digest),
+    Crc64(crc_fast::Digest),
+    Sha1(Sha1),
+    Sha256(Box<Sha256>),
+}
+
+impl Algorithm {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Md5,
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+    ];
+
+    /// The header's name, in lower case.
+    pub(crate) fn header(self) -> &'static str {
+        match self {
+            Self::Md5 => "content-md5",
+            Self::Crc32 => "x-amz-checksum-crc32",
+            Self::Crc32c => "x-amz-checksum-crc32c",
+            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Self::Sha1 => "x-amz-checksum-sha1",
+            Self::Sha256 => "x-amz-checksum-sha256",
+        }
+    }
+
+    /// The algorithm of a header, where it is one that is known here.
+    pub(crate) fn of_header(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
+    }
+
+    /// A digest of nothing yet.
+    pub(crate) fn hasher(self) -> Hasher {
+        match self {
+            Self::Md5 => Hasher::Md5(Md5::new()),
+            Self::Crc32 => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
+            Self::Crc32c => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
+            Self::Crc64Nvme => Hasher::Crc64(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+            Self::Sha1 => Hasher::Sha1(Sha1::new()),
+            Self::Sha256 => Hasher::Sha256(Box::default()),
+        }
+    }
+
+    /// Bytes in a digest.
+    fn width(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Crc32 | Self::Crc32c => 4,
+            Self::Crc64Nvme => 8,
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+
+    /// Reads a header's value; none where it is not the base64 of a digest of this algorithm.
+    pub(crate) fn decode(self, value: &str) -> Option<Vec<u8>> {
+        let bytes = BASE64.decode(value.trim()).ok()?;
+        (bytes.len() == self.width()).then_some(bytes)
+    }
+
+    /// The header's value for `bytes`.
+    pub(crate) fn of(self, bytes: &[u8]) -> String {
+        let mut hasher = self.hasher();
+        hasher.update(bytes);
+        BASE64.encode(hasher.finish())
+    }
+}
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Md5(md5) => md5.update(bytes),
+            Self::Crc32(crc) | Self::Crc64(crc) => crc.update(bytes),
+            Self::Sha1(sha1) => sha1.update(bytes),
+            Self::Sha256(sha256) => sha256.update(bytes),
+        }
+    }
+
+    /// The digest in the byte order of its header.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Md5(md5) => md5.finalize().to_vec(),
+            // A 32-bit CRC lies in the lower half of the register.
+            Self::Crc32(crc) => crc.finalize().to_be_bytes()[4..].to_vec(),
+            Self::Crc64(crc) => crc.finalize().to_be_bytes().to_vec(),
+            Self::Sha1(sha1) => sha1.finalize().to_vec(),
+            Self::Sha256(sha256) => sha256.finalize().to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_of_the_check_string_are_golden() {
+        // The CRCs' "check" values (catalogue of parametrised CRC algorithms): the digest of "123456789".
+        let hex = |algorithm: Algorithm| {
+            let mut hasher = algorithm.hasher();
+            hasher.update(b"1234");
+            hasher.update(b"56789");
+            hex::encode(hasher.finish())
+        };
+        assert_eq!(hex(Algorithm::Crc32), "cbf43926");
+        assert_eq!(hex(Algorithm::Crc32c), "e3069283");
+        assert_eq!(hex(Algorithm::Crc64Nvme), "ae8b14860a799888");
+        assert_eq!(hex(Algorithm::Md5), "25f9e794323b453885f5181f1b624d0b");
+        assert_eq!(
+            hex(Algorithm::Sha1),
+            "f7c3bc1d808e04732adf679965ccc34ca7ae3441"
+        );
+        assert_eq!(
+            hex(Algorithm::Sha256),
+            "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_width_is_no_digest() {
+        let value = Algorithm::Crc32.of(b"x");
+        assert!(Algorithm::Crc32.decode(&value).is_some());
+        assert!(Algorithm::Crc64Nvme.decode(&value).is_none());
+        assert!(Algorithm::Crc32.decode("not base64").is_none());
+        assert_eq!(Algorithm::of_header("Content-MD5"), Some(Algorithm::Md5));
+        assert_eq!(Algorithm::of_header("x-amz-checksum-type"), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! Accounted buffers: memory that is filled once, from the front, while others already read what is there.
+//!
+//! The one module with `unsafe` code. Frames from an origin are copied once, into the buffer that the tiers keep and that
+//! hyper writes from; a lock or a channel per frame would cost a copy or an allocation more (a copy of a GB costs about as
+//! much CPU as sending it). The idea is small: bytes below `filled` never change again and may be read by anybody, bytes
+//! above it belong to the one [`Writer`].
+
+#![expect(
+    unsafe_code,
+    reason = "shares the filled front of a buffer whose back is still written, without a copy"
+)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use super::{Charge, Reservation};
+
+/// Buffers begin at and are multiples of this, as direct I/O asks for.
+const ALIGN: usize = 4096;
+
+/// A readable, cheaply cloned handle to a buffer. Its memory is given back when the last handle, and the last [`Bytes`]
+/// made from it, is dropped.
+#[derive(Clone)]
+pub struct Buffer {
+    inner: Arc<Inner>,
+}
+
+/// The one handle that writes.
+pub struct Writer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    start: NonNull<u8>,
+    layout: Layout,
+    /// The bytes that may be filled; at most the layout's size.
+    capacity: usize,
+    filled: AtomicUsize,
+    charge: Charge,
+}
+
+// SAFETY: `start` is owned by this value alone. Bytes at `filled` and above are touched only through the one `Writer` (by
+// `&mut self`), bytes below are never written again; `filled` is stored with Release after the bytes and loaded with
+// Acquire before them.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: `start` came from `alloc` with this layout, and nobody has a handle any more.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
+
+/// The bytes that a buffer of `capacity` really takes.
+pub fn allocated(capacity: usize) -> u64 {
+    capacity.next_multiple_of(ALIGN) as u64
+}
+
+impl Writer {
+    /// An empty buffer for `capacity` bytes, more than none, on the account of `reservation`.
+    pub fn new(capacity: usize, reservation: Reservation) -> Self {
+        let size = capacity.max(1).next_multiple_of(ALIGN);
+        let layout =
+            Layout::from_size_align(size, ALIGN).expect("the size is far below the address space");
+        // SAFETY: the layout's size is not zero.
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let inner = Inner {
+            start,
+            layout,
+            capacity,
+            filled: AtomicUsize::new(0),
+            charge: Charge::new(reservation),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Appends as much of `bytes` as there is room for, and returns how much that was.
+    pub fn write(&mut self, bytes: &[u8]) -> usize {
+        let filled = self.inner.filled.load(Ordering::Relaxed);
+        let taken = bytes.len().min(self.inner.capacity - filled);
+        // SAFETY: `filled + taken <= capacity`, the bytes from `filled` on belong to this only writer, and a `&[u8]` that
+        // the caller holds cannot overlap them.
+        unsafe {
+            self.inner
+                .start
+                .as_ptr()
+                .add(filled)
+                .copy_from_nonoverlapping(bytes.as_ptr(), taken);
+        }
+        self.inner.filled.store(filled + taken, Ordering::Release);
+        taken
+    }
+
+    /// Bytes that still fit.
+    pub fn room(&self) -> usize {
+        self.inner.capacity - self.inner.filled.load(Ordering::Relaxed)
+    }
+
+    /// A handle to read with.
+    pub fn buffer(&self) -> Buffer {
+        Buffer {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl Buffer {
+    /// Bytes filled so far.
+    pub fn filled(&self) -> usize {
+        self.inner.filled.load(Ordering::Acquire)
+    }
+
+    /// Bytes of memory that the buffer takes.
+    pub fn weight(&self) -> usize {
+        self.inner.layout.size()
+    }
+
+    /// The bytes of `range`, not copied; they keep the whole buffer alive. The range lies within what is filled.
+    pub fn bytes(&self, range: Range<usize>) -> Bytes {
+        debug_assert!(
+            range.start <= range.end && range.end <= self.filled(),
+            "a read beyond what is filled"
+        );
+        Bytes::from_owner(Filled {
+            buffer: self.clone(),
+            length: self.filled(),
+        })
+        .slice(range)
+    }
+
+    /// Moves the buffer to the memory tier's account.
+    pub fn enter_tier(&self) {
+        self.inner.charge.enter_tier();
+    }
+
+    /// Moves the buffer back to the working account: a body may still be reading it.
+    pub fn leave_tier(&self) {
+        self.inner.charge.leave_tier();
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("filled", &self.filled())
+            .field("capacity", &self.inner.capacity)
+            .finish()
+    }
+}
+
+struct Filled {
+    buffer: Buffer,
+    length: usize,
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the first `length` bytes are filled and never change again; the handle keeps them alive.
+        unsafe { std::slice::from_raw_parts(self.buffer.inner.start.as_ptr(), self.length) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Memory, Pool};
+    use super::*;
+
+    fn writer(capacity: usize) -> (Memory, Writer) {
+        let memory = Memory::new(Config { limit: 64 << 20 });
+        let reservation = memory
+            .try_reserve(Pool::Fill, allocated(capacity))
+            .expect("there is room");
+        let writer = Writer::new(capacity, reservation);
+        (memory, writer)
+    }
+
+    #[test]
+    fn what_is_filled_can_be_read_while_the_rest_is_written() {
+        let (_memory, mut writer) = writer(10);
+        assert_eq!(writer.write(b"hello"), 5);
+        let buffer = writer.buffer();
+        let front = buffer.bytes(0..5);
+        assert_eq!(writer.write(b" world"), 5);
+        assert_eq!(writer.room(), 0);
+        assert_eq!(front, "hello");
+        assert_eq!(buffer.bytes(3..10), "lo worl");
+    }
+
+    #[test]
+    fn memory_is_given_back_with_the_last_handle() {
+        let (memory, mut writer) = writer(10);
+        writer.write(b"0123456789");
+        let bytes = writer.buffer().bytes(2..4);
+        drop(writer);
+        assert_eq!(memory.used(Pool::Fill), 4096);
+        drop(bytes);
+        assert_eq!(memory.used(Pool::Fill), 0);
+    }
+
+    #[test]
+    fn the_tiers_account_is_apart() {
+        let (memory, writer) = writer(10);
+        let buffer = writer.buffer();
+        buffer.enter_tier();
+        assert_eq!((memory.used(Pool::Fill), memory.tier()), (0, 4096));
+        buffer.leave_tier();
+        assert_eq!((memory.used(Pool::Fill), memory.tier()), (4096, 0));
+        buffer.enter_tier();
+        drop((buffer, writer));
+        assert_eq!((memory.used(Pool::Fill), memory.tier()), (0, 0));
+    }
+}

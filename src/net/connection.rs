@@ -1,0 +1,140 @@
+//! One connection: TLS handshake, HTTP/1.1 until it ends, retires or the node stops.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use super::stall::StallGuard;
+use super::{Limits, Tls};
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
+use crate::types::Body;
+
+/// The most that hyper buffers of a connection in either direction: enough for a `writev` of four 64 KiB pages, little
+/// enough that 10,000 uploads hold no more than 2.5 GiB of buffers at worst (hyper grows to it only under steady load).
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// On which terms a connection is served.
+pub(super) struct Terms {
+    pub(super) tls: Option<Tls>,
+    pub(super) limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tasks: Tasks,
+}
+
+/// Counts a connection for as long as it lives, also when its task is cancelled.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.net.open.add(1);
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.net.open.add(-1);
+    }
+}
+
+/// Serves `stream` to its end. Failures are the client's affair: they are counted, and logged for debugging only.
+pub(super) async fn run<H, F>(stream: TcpStream, peer: SocketAddr, terms: Terms, handler: H)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let _open = Open::new(&terms.metrics);
+    // Answers are written whole or in pages: waiting for more to send only adds latency.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%peer, %error, "cannot set TCP_NODELAY");
+    }
+    let stream = StallGuard::new(stream, terms.limits.stall, Arc::clone(&terms.metrics));
+    let Some(tls) = &terms.tls else {
+        return speak(stream, peer, &terms, handler).await;
+    };
+    match tokio::time::timeout(terms.limits.handshake, tls.accept(stream)).await {
+        Ok(Ok(stream)) => speak(stream, peer, &terms, handler).await,
+        Ok(Err(error)) => {
+            terms.metrics.net.handshake_failures.increment();
+            debug!(%peer, %error, "the TLS handshake failed");
+        }
+        Err(_) => {
+            terms.metrics.net.handshake_failures.increment();
+            debug!(%peer, "the TLS handshake took too long");
+        }
+    }
+}
+
+async fn speak<I, H, F>(io: I, peer: SocketAddr, terms: &Terms, handler: H)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let service = service_fn(|request| {
+        let answer = handler(request, peer);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = builder(&terms.limits).serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let retired = async {
+        tokio::select! {
+            () = terms.tasks.stopping() => {}
+            () = tokio::time::sleep(jittered(terms.limits.age)) => {}
+        }
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = retired => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%peer, error = &error as &dyn std::error::Error, "the connection broke");
+    }
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(BUFFER_BYTES.max(limits.header_bytes));
+    builder
+}
+
+/// `age` plus or minus up to a tenth, so that connections made together do not end together.
+fn jittered(age: Duration) -> Duration {
+    // A fresh `RandomState` is the standard library's source of randomness.
+    let random = u32::try_from(RandomState::new().hash_one(()) % 2_001).expect("below 2,001");
+    age * (9_000 + random) / 10_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_differ_by_a_tenth_at_most() {
+        let age = Duration::from_secs(600);
+        let ages: Vec<_> = (0..100).map(|_| jittered(age)).collect();
+        assert!(ages.iter().all(|it| (540..=660).contains(&it.as_secs())));
+        assert!(ages.iter().any(|it| *it != ages[0]));
+    }
+}

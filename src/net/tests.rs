@@ -1,0 +1,260 @@
+//! The listener as clients see it.
+
+use super::*;
+use futures::StreamExt;
+use http_body_util::BodyExt;
+use std::path::Path;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+use tokio_rustls::TlsConnector;
+
+const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: test\r\n\r\n";
+
+struct World {
+    address: SocketAddr,
+    tasks: Tasks,
+    metrics: Arc<Metrics>,
+}
+
+impl World {
+    /// A listener on which `handler` answers.
+    async fn start<H, F>(limits: Limits, tls: Option<Tls>, handler: H) -> Self
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self {
+            address: socket.local_addr().unwrap(),
+            tasks: Tasks::default(),
+            metrics: Arc::default(),
+        };
+        let listener = Listener {
+            socket,
+            tls,
+            limits,
+            metrics: Arc::clone(&world.metrics),
+        };
+        serve(listener, &world.tasks, handler);
+        world
+    }
+
+    /// A listener that echoes the path.
+    async fn echo(limits: Limits) -> Self {
+        Self::start(limits, None, echo).await
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+async fn echo(request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let _ = request.into_body().collect().await;
+    Response::new(crate::types::body::full(path))
+}
+
+/// Reads until `end` or the end of the stream.
+async fn read_until(stream: &mut (impl tokio::io::AsyncRead + Unpin), end: &str) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(end.as_bytes()) {
+        match stream.read_u8().await {
+            Ok(byte) => text.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order_on_one_connection() {
+    let world = World::echo(Limits::default()).await;
+    let mut client = world.connect().await;
+    let two = format!("{HELLO}{}", HELLO.replace("/hello", "/again"));
+    client.write_all(two.as_bytes()).await.unwrap();
+    assert!(
+        read_until(&mut client, "/hello")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        read_until(&mut client, "/again")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    assert_eq!(world.metrics.net.accepted.get(), 1);
+    assert_eq!(world.metrics.net.open.get(), 1);
+}
+
+#[tokio::test]
+async fn headers_beyond_the_limit_are_answered_431() {
+    let world = World::echo(Limits {
+        header_bytes: 8 << 10,
+        ..Limits::default()
+    })
+    .await;
+    let mut client = world.connect().await;
+    let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(16 << 10));
+    client.write_all(long.as_bytes()).await.unwrap();
+    let answer = read_until(&mut client, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_one_to_end() {
+    let world = World::echo(Limits {
+        connections: 1,
+        ..Limits::default()
+    })
+    .await;
+    let mut first = world.connect().await;
+    first.write_all(HELLO.as_bytes()).await.unwrap();
+    read_until(&mut first, "/hello").await;
+
+    let mut second = world.connect().await;
+    second.write_all(HELLO.as_bytes()).await.unwrap();
+    first.write_all(HELLO.as_bytes()).await.unwrap();
+    read_until(&mut first, "/hello").await;
+    assert_eq!(world.metrics.net.accepted.get(), 1);
+    assert_eq!(world.metrics.net.full.get(), 1);
+
+    drop(first);
+    assert!(read_until(&mut second, "/hello").await.ends_with("/hello"));
+}
+
+#[tokio::test]
+async fn stopping_waits_for_a_running_body_and_accepts_no_more() {
+    let (page, pages) = mpsc::channel::<bytes::Bytes>(1);
+    let pages = Arc::new(std::sync::Mutex::new(Some(pages)));
+    let world = World::start(Limits::default(), None, move |_request, _peer| {
+        let mut pages = pages.lock().unwrap().take().expect("one request");
+        async move {
+            let frames = futures::stream::poll_fn(move |cx| pages.poll_recv(cx))
+                .map(|page| Ok(http_body::Frame::data(page)));
+            Response::new(http_body_util::StreamBody::new(frames).boxed_unsync())
+        }
+    })
+    .await;
+    let mut client = world.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    page.send("first".into()).await.unwrap();
+    read_until(&mut client, "first").await;
+
+    let body = async {
+        world.tasks.stopping().await;
+        page.send("second".into()).await.unwrap();
+        drop(page);
+        read_until(&mut client, "second").await;
+        read_until(&mut client, "never").await
+    };
+    let (cancelled, end) = tokio::join!(world.tasks.drain(Duration::from_secs(30)), body);
+    assert!(end.ends_with("0\r\n\r\n"), "{end:?}");
+    assert_eq!(cancelled, 0);
+    assert!(TcpStream::connect(world.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_request() {
+    struct Cancelled(Arc<Notify>);
+    impl Drop for Cancelled {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let (begun, cancelled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell_begun, tell_cancelled) = (Arc::clone(&begun), Arc::clone(&cancelled));
+    let world = World::start(Limits::default(), None, move |_request, _peer| {
+        let guard = Cancelled(Arc::clone(&tell_cancelled));
+        tell_begun.notify_one();
+        async move {
+            let _guard = guard;
+            std::future::pending().await
+        }
+    })
+    .await;
+    let mut client = world.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    begun.notified().await;
+    drop(client);
+    cancelled.notified().await;
+}
+
+/// Writes a new self-signed certificate; returns it in DER.
+fn new_certificate(folder: &Path) -> rustls::pki_types::CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// The answer to a request over TLS by a client that trusts `certificate` alone.
+async fn ask(
+    address: SocketAddr,
+    certificate: &rustls::pki_types::CertificateDer<'static>,
+) -> io::Result<String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await?;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    stream.write_all(HELLO.as_bytes()).await?;
+    Ok(read_until(&mut stream, "/hello").await)
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_taken_into_use_and_a_bad_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = new_certificate(folder.path());
+    let tls = Tls::load(TlsFiles {
+        cert: folder.path().join("cert.pem"),
+        key: folder.path().join("key.pem"),
+    })
+    .unwrap();
+    let world = World::start(Limits::default(), Some(tls.clone()), echo).await;
+    assert!(
+        ask(world.address, &first)
+            .await
+            .unwrap()
+            .ends_with("/hello")
+    );
+    assert_eq!(tls.reload().unwrap(), tls::Reload::Unchanged);
+
+    let second = new_certificate(folder.path());
+    assert_eq!(tls.reload().unwrap(), tls::Reload::Changed);
+    assert!(ask(world.address, &second).await.is_ok());
+    assert!(ask(world.address, &first).await.is_err());
+
+    // The key of another certificate.
+    let cert = std::fs::read(folder.path().join("cert.pem")).unwrap();
+    new_certificate(folder.path());
+    std::fs::write(folder.path().join("cert.pem"), cert).unwrap();
+    tls.reload().expect_err("the key is not the certificate's");
+    assert_eq!(tls.reload().unwrap(), tls::Reload::Unchanged);
+    assert!(ask(world.address, &second).await.is_ok());
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_refused_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    new_certificate(folder.path());
+    let files = TlsFiles {
+        cert: folder.path().join("cert.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    std::fs::write(&files.cert, "nonsense").unwrap();
+    assert!(matches!(
+        Tls::load(files),
+        Err(tls::Error::NoCertificate(_))
+    ));
+}

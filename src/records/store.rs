@@ -1,0 +1,247 @@
+//! The records of this node, and its writes: the protocol put to work.
+//!
+//! A record is stored with the ticket of its request and believed while that ticket is current, so that a write needs to find
+//! and delete nothing. Reading takes no lock but that of a cache's shard; storing and writing take one lock for a few
+//! microseconds, which is never held across an await.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foyer::{Cache, CacheBuilder, S3FifoConfig};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::types::{BodyId, CanonicalObject};
+
+use super::epochs::{Epochs, SLOTS, Ticket};
+use super::protocol::{Effects, Machine};
+use super::{Config, Record};
+
+/// Everything that the node knows about objects. The only member of its cluster.
+pub struct Records {
+    clock: Clock,
+    epochs: Arc<Epochs>,
+    known: Cache<CanonicalObject, Known>,
+    protocol: Mutex<Protocol>,
+}
+
+/// A record and until when it may be believed.
+#[derive(Debug, Clone)]
+struct Known {
+    record: Arc<Record>,
+    ticket: Ticket,
+}
+
+#[derive(Debug)]
+struct Protocol {
+    machine: Machine,
+    /// Who is to be woken when a write gets on: its `begin` first, its `end` later.
+    waiting: HashMap<u64, oneshot::Sender<()>>,
+}
+
+/// What is known about an object.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// As the origin last described it, however old that is.
+    pub record: Option<Arc<Record>>,
+    /// The record must not answer before the origin has confirmed it in this very request: a write to the object has begun
+    /// since, or may have. Its age is not judged here.
+    pub confirm: bool,
+    /// A write to the object is open: nothing that the origin answers now can be stored.
+    pub write_open: bool,
+    /// The epoch of this lookup, for a request that is sent to the origin because of it.
+    pub ticket: Ticket,
+}
+
+impl Records {
+    /// No records. Believes what it stores for ever, as there is no other member that could write.
+    pub fn new(config: Config, clock: Clock) -> Arc<Self> {
+        let epochs = Arc::new(Epochs::new(SLOTS));
+        let known = CacheBuilder::new(usize::try_from(config.capacity).unwrap_or(usize::MAX))
+            .with_name("records")
+            .with_eviction_config(S3FifoConfig::default())
+            .with_weighter(|_: &CanonicalObject, known: &Known| known.record.weight())
+            .build();
+        let machine = Machine::alone(Arc::clone(&epochs));
+        Arc::new(Self {
+            clock,
+            epochs,
+            known,
+            protocol: Mutex::new(Protocol {
+                machine,
+                waiting: HashMap::new(),
+            }),
+        })
+    }
+
+    /// What is known about an object now.
+    pub fn lookup(&self, object: &CanonicalObject) -> Lookup {
+        // The epoch before the record: what is stored or begun in between makes it old, not new.
+        let key = object.hash64();
+        let ticket = self.epochs.ticket(key);
+        let known = self.known.get(object).map(|entry| entry.value().clone());
+        let is_current = |known: &Known| {
+            known.ticket == ticket && self.epochs.is_current(&known.ticket, || self.clock.now())
+        };
+        Lookup {
+            confirm: !known.as_ref().is_some_and(is_current),
+            record: known.map(|known| known.record),
+            write_open: self.epochs.is_open(key),
+            ticket,
+        }
+    }
+
+    /// The epoch of an object now. To be taken *before* the request is sent whose answer shall be admitted under it.
+    pub fn ticket(&self, object: &CanonicalObject) -> Ticket {
+        self.epochs.ticket(object.hash64())
+    }
+
+    /// Whether no write to the ticket's object began or ended since, and none is open: whether the answer to a request that
+    /// was sent under it may serve a reader who comes now.
+    pub fn is_current(&self, ticket: &Ticket) -> bool {
+        self.epochs.is_current(ticket, || self.clock.now())
+    }
+
+    /// Stores what the origin answered to a request that was sent under `ticket`.
+    ///
+    /// # Errors
+    /// Gives the record back where it may serve the request that asked, and no other: a write has begun or ended since, or
+    /// the answer to a later request is already there.
+    pub fn admit(&self, ticket: &Ticket, record: Record) -> Result<Arc<Record>, Arc<Record>> {
+        let record = Arc::new(record);
+        let object = &record.body.object;
+        if !self.epochs.covers(ticket, object.hash64()) {
+            return Err(record);
+        }
+        // Under the lock of the writes: once `begin` has returned nothing is stored under an epoch before it.
+        let _writes = self.protocol();
+        let overtaken = self.known.get(object).is_some_and(|entry| {
+            let there = entry.value();
+            there.ticket == *ticket && there.record.fetched_at > record.fetched_at
+        });
+        if overtaken || !self.is_current(ticket) {
+            return Err(record);
+        }
+        let known = Known {
+            record: Arc::clone(&record),
+            ticket: *ticket,
+        };
+        self.known.insert(object.clone(), known);
+        Ok(record)
+    }
+
+    /// Objects with a record.
+    pub fn count(&self) -> u64 {
+        self.known.entries() as u64
+    }
+
+    /// Drops the record of an object if it still names `body`, which the origin no longer has.
+    pub fn forget(&self, object: &CanonicalObject, body: &BodyId) {
+        let _writes = self.protocol();
+        let names_it = |record: &Record| record.body == *body;
+        if (self.known.get(object)).is_some_and(|entry| names_it(&entry.value().record)) {
+            self.known.remove(object);
+        }
+    }
+
+    /// Begins a write to `objects`. Once this returns no record of theirs is believed, in any member, until the write ends.
+    pub async fn begin(self: &Arc<Self>, objects: &[CanonicalObject]) -> Write {
+        let mut keys: Vec<u64> = objects.iter().map(CanonicalObject::hash64).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (write, ready) = {
+            let mut protocol = self.protocol();
+            let mut effects = Effects::default();
+            let number = protocol
+                .machine
+                .begin(keys.into(), self.clock.now(), &mut effects);
+            let write = Write {
+                records: Arc::clone(self),
+                number: Some(number),
+            };
+            (write, protocol.wait(number, effects))
+        };
+        // Dropping this future here drops the write, which ends it.
+        ready.done().await;
+        write
+    }
+
+    fn end(&self, write: u64) -> Waiting {
+        let mut protocol = self.protocol();
+        let mut effects = Effects::default();
+        protocol.machine.end(write, self.clock.now(), &mut effects);
+        protocol.wait(write, effects)
+    }
+
+    fn protocol(&self) -> MutexGuard<'_, Protocol> {
+        // The machine has no state between two statements that a panic could leave half done: it does not panic.
+        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("entries", &self.known.entries())
+            .field("usage", &self.known.usage())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves when a write gets on.
+struct Waiting(oneshot::Receiver<()>);
+
+impl Waiting {
+    async fn done(self) {
+        // An error means that the node is going down, where nobody is left to wait for.
+        let _ = self.0.await;
+    }
+}
+
+impl Protocol {
+    /// Does what an event of `write` brought about, and gives what resolves when that write gets on. The only member of a
+    /// cluster has nobody to send to.
+    fn wait(&mut self, write: u64, effects: Effects) -> Waiting {
+        let (wake, waiting) = oneshot::channel();
+        self.waiting.insert(write, wake);
+        for write in effects.ready.into_iter().chain(effects.ended) {
+            if let Some(wake) = self.waiting.remove(&write) {
+                // Nobody listens where the write was dropped.
+                let _ = wake.send(());
+            }
+        }
+        Waiting(waiting)
+    }
+}
+
+/// A write that is open. Dropping it means that its outcome is unknown: it ends at once, and the next read asks the origin.
+#[must_use = "a write that is dropped has ended"]
+#[derive(Debug)]
+pub struct Write {
+    records: Arc<Records>,
+    number: Option<u64>,
+}
+
+impl Write {
+    /// The origin has answered. Once this returns every member knows: a client that is answered now reads its write
+    /// everywhere.
+    pub async fn end(mut self) {
+        if let Some(number) = self.number.take() {
+            let ended = self.records.end(number);
+            ended.done().await;
+        }
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if let Some(number) = self.number.take() {
+            // Nobody waits for the others: those who have not heard hold the write open until they do.
+            drop(self.records.end(number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

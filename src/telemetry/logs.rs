@@ -1,0 +1,128 @@
+//! Logs and traces of the process: where events and spans go.
+//!
+//! Everything goes to stderr, which leaves stdout to what commands answer.
+
+use std::io::IsTerminal;
+
+use http::Uri;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{EnvFilter, FilterFn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::{Error, access, traces};
+
+/// What is logged by default: s3s logs every refused request as an error, which is the access log's business.
+pub const DEFAULT_FILTER: &str = "info,s3s=off,hyper=warn";
+
+/// The shape of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+    /// For people who watch a node on their own machine: short lines for requests, everything else from WARN up.
+    Dev,
+}
+
+/// Where logs and traces go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Base address of a collector that takes OTLP over HTTP; no traces where there is none.
+    pub otlp_endpoint: Option<Uri>,
+    pub log: Format,
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            log: Format::Json,
+            filter: DEFAULT_FILTER.to_owned(),
+        }
+    }
+}
+
+/// The process's logs and traces. Traces that wait to be sent are lost unless [`Telemetry::flush`] is called.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Installs the process's subscriber; `node` is named in traces. To be called once, in a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the filter or the endpoint is invalid, or a subscriber is installed already.
+    pub fn install(config: &Config, node: &str) -> Result<Self, Error> {
+        let traces = match &config.otlp_endpoint {
+            Some(endpoint) => Some(traces::provider(endpoint, node)?),
+            None => None,
+        };
+        let layer = traces.as_ref().map(|provider| {
+            let tracer = provider.tracer("forebay");
+            // Spans of our own code only: those of libraries would be most of what is sent.
+            tracing_opentelemetry::layer()
+                .with_tracer(tracer)
+                .with_filter(FilterFn::new(|it| it.target().starts_with("forebay")))
+        });
+        tracing_subscriber::registry()
+            .with(log_layer(config)?)
+            .with(layer)
+            .try_init()
+            .map_err(|error| Error::Subscriber(error.into()))?;
+        Ok(Self { traces })
+    }
+
+    /// Sends what waits to be sent, and stops. Blocks, so that it belongs on a blocking thread.
+    pub fn flush(self) {
+        if let Some(Err(error)) = self.traces.map(|provider| provider.shutdown()) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "lost traces");
+        }
+    }
+}
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn log_layer(config: &Config) -> Result<BoxedLayer, Error> {
+    let filter = EnvFilter::try_new(&config.filter).map_err(|error| Error::Filter(error.into()))?;
+    let ansi = std::io::stderr().is_terminal();
+    let layer = match config.log {
+        Format::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(std::io::stderr)
+            .boxed(),
+        Format::Text => text(ansi),
+        Format::Dev => {
+            let access = tracing_subscriber::fmt::layer()
+                .event_format(access::Lines)
+                .with_writer(std::io::stderr)
+                .with_filter(FilterFn::new(|it| it.target() == access::TARGET));
+            let others = text(ansi).with_filter(FilterFn::new(|it| {
+                it.target() != access::TARGET && *it.level() <= tracing::Level::WARN
+            }));
+            access.and_then(others).boxed()
+        }
+    };
+    Ok(layer.with_filter(filter).boxed())
+}
+
+fn text<S>(ansi: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_subscriber::fmt::layer()
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .boxed()
+}

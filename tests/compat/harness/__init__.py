@@ -1,0 +1,1 @@
+"""What runs the clients: installation, servers, Forebay, scenarios, the table. Standard library only."""

@@ -1,0 +1,166 @@
+//! A client that signs as SDKs do and sees what the wire says: status, headers, and how a body ends.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as Hyper;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// A signing client of one node.
+#[derive(Debug, Clone)]
+pub struct Client {
+    address: SocketAddr,
+    credentials: Credentials,
+    hyper: Hyper<HttpConnector, Full<Bytes>>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// `x-forebay-cache`.
+    pub fn source(&self) -> &str {
+        self.headers["x-forebay-cache"].to_str().expect("text")
+    }
+
+    /// The code in an error document.
+    pub fn code(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        let code = text
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"));
+        code.map(|(code, _)| code.to_owned()).unwrap_or_default()
+    }
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub method: &'static str,
+    /// Encoded path and query.
+    pub target: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+impl Ask {
+    pub fn new(method: &'static str, target: &str) -> Self {
+        Self {
+            method,
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    pub fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl Client {
+    pub fn new(address: SocketAddr, access_key: &str, secret: &str) -> Self {
+        let credentials = Credentials::new(access_key, secret, None, None, "test");
+        Self {
+            address,
+            credentials,
+            hyper: Hyper::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Sends a request and gives back the answer once its head is there.
+    pub async fn start(&self, ask: &Ask) -> Response<Incoming> {
+        let request = self.sign(ask);
+        self.hyper.request(request).await.expect("an answer")
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// Where the body does not end as its head promised.
+    pub async fn try_send(&self, ask: &Ask) -> Result<Answer, hyper::Error> {
+        let (head, body) = self.start(ask).await.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    pub async fn send(&self, ask: &Ask) -> Answer {
+        self.try_send(ask).await.expect("a whole answer")
+    }
+
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(&Ask::get(target)).await
+    }
+
+    /// The request with an `Authorization` header.
+    pub fn sign(&self, ask: &Ask) -> Request<Full<Bytes>> {
+        let uri = format!("http://{}{}", self.address, ask.target);
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(&uri)
+            .header("host", self.address.to_string());
+        for (name, value) in &ask.headers {
+            request = request.header(*name, value);
+        }
+        let mut request = request
+            .body(Full::new(ask.body.clone()))
+            .expect("a request");
+        let identity = self.credentials.clone().into();
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = aws_sigv4::http_request::PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode =
+            aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("s3")
+            .time(super::now())
+            .settings(settings)
+            .build()
+            .expect("all is given")
+            .into();
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().expect("text")));
+        let signable =
+            SignableRequest::new(ask.method, &uri, headers, SignableBody::Bytes(&ask.body))
+                .expect("signable");
+        let (instructions, _) = sign(signable, &params).expect("signed").into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        request
+    }
+}
+
+/// A moment `seconds` after the epoch; for requests signed at odd times.
+pub fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
+}

@@ -1,0 +1,24 @@
+//! The world of a test: an origin, a node before it, clients.
+
+pub mod client;
+pub mod content;
+pub mod node;
+pub mod origin;
+
+use std::future::Future;
+use std::time::SystemTime;
+
+/// Runs `task` beside the test; it ends with the test's runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's tasks end with its runtime"
+)]
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(task)
+}
+
+/// The wall-clock time, to sign with.
+#[expect(clippy::disallowed_methods, reason = "signatures carry the real time")]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,110 @@
+//! A node in this process, on free ports, made from a configuration as users write it.
+
+use std::net::SocketAddr;
+
+use forebay::clock::Clock;
+use forebay::config::{self, Surroundings};
+use forebay::server::{self, Running, Sockets};
+
+use super::client::Client;
+use super::origin::{self, TestOrigin};
+
+/// The access key of the client that may do everything.
+pub const ACCESS_KEY: &str = "FBTEST";
+/// Its secret.
+pub const SECRET: &str = "test-secret";
+
+/// A running node.
+#[derive(Debug)]
+pub struct TestNode {
+    pub running: Running,
+    pub client: Client,
+    pub clock: Clock,
+}
+
+/// What a test may choose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub freshness: &'static str,
+    pub memory: &'static str,
+    /// More TOML, after everything else.
+    pub more: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            freshness: "{ max_age = \"60s\" }",
+            memory: "1GiB",
+            more: String::new(),
+        }
+    }
+}
+
+impl TestNode {
+    /// A node before `origin`, whose bucket `train` it serves under that name.
+    pub async fn before(origin: &TestOrigin, settings: Settings) -> Self {
+        Self::start(&configuration(origin.address, &settings)).await
+    }
+
+    /// A node with this configuration.
+    pub async fn start(text: &str) -> Self {
+        let variables = [("TEST_SECRET", SECRET), ("ORIGIN_SECRET", origin::SECRET)];
+        let surroundings = Surroundings::of(&variables);
+        let config = config::parse(text, &surroundings).expect("a sound configuration");
+        let clock = Clock::manual();
+        let sockets = Sockets::bind(&config).await.expect("free ports");
+        let running = server::start(config, sockets, clock.clone())
+            .await
+            .expect("a node");
+        let client = Client::new(running.s3_address, ACCESS_KEY, SECRET);
+        Self {
+            running,
+            client,
+            clock,
+        }
+    }
+
+    /// A client with another key.
+    pub fn client(&self, access_key: &str, secret: &str) -> Client {
+        Client::new(self.running.s3_address, access_key, secret)
+    }
+}
+
+fn configuration(origin: SocketAddr, settings: &Settings) -> String {
+    let Settings {
+        freshness,
+        memory,
+        more,
+    } = settings;
+    let origin_key = origin::ACCESS_KEY;
+    format!(
+        r#"
+[node]
+name = "node-1"
+[listen.s3]
+address = "127.0.0.1:0"
+[listen.admin]
+address = "127.0.0.1:0"
+[drain]
+accept = "0s"
+[memory]
+limit = "{memory}"
+[origin.test]
+kind = "s3"
+endpoint = "http://{origin}"
+region = "us-east-1"
+credentials = {{ access_key_id = "{origin_key}", secret_access_key = {{ env = "ORIGIN_SECRET" }} }}
+[bucket.train]
+origin = "test"
+freshness = {freshness}
+[identity.tester]
+access_key_id = "{ACCESS_KEY}"
+secret_access_key = {{ env = "TEST_SECRET" }}
+policies = ["all"]
+[policy.all]
+allow = [{{ actions = ["s3:*"], resources = ["*"] }}]
+{more}
+"#
+    )
+}

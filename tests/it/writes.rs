@@ -1,0 +1,85 @@
+//! What a writer may rely on: the next read sees the write, and nothing half-sent is ever stored.
+
+use bytes::Bytes;
+
+use crate::support::client::Ask;
+use crate::support::node::{Settings, TestNode};
+use crate::support::origin::TestOrigin;
+
+async fn world() -> (TestOrigin, TestNode) {
+    let origin = TestOrigin::start().await;
+    let settings = Settings {
+        freshness: "\"immutable\"",
+        ..Settings::default()
+    };
+    let node = TestNode::before(&origin, settings).await;
+    (origin, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_write_is_seen_by_the_next_read() {
+    let (_origin, node) = world().await;
+    for body in ["one", "two", "three"] {
+        let put = node
+            .client
+            .send(&Ask::new("PUT", "/train/k").body(body))
+            .await;
+        assert_eq!(put.status, 200, "{put:?}");
+        assert_eq!(node.client.get("/train/k").await.body, body);
+        assert_eq!(node.client.get("/train/k").await.source(), "memory");
+    }
+    node.client
+        .send(&Ask::new("PUT", "/train/other").body("copied"))
+        .await;
+    let copy = Ask::new("PUT", "/train/k").header("x-amz-copy-source", "/train/other");
+    assert_eq!(node.client.send(&copy).await.status, 200);
+    assert_eq!(node.client.get("/train/k").await.body, "copied");
+    assert_eq!(
+        node.client
+            .send(&Ask::new("DELETE", "/train/k"))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(node.client.get("/train/k").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_races_a_write_never_sees_the_old_after_the_new() {
+    let (_origin, node) = world().await;
+    let version = |number: u32| Bytes::from(format!("version {number}"));
+    for number in 0..40 {
+        let put = Ask::new("PUT", "/train/raced").body(version(number));
+        let readers = async {
+            for _ in 0..4 {
+                node.client.get("/train/raced").await;
+            }
+        };
+        let (answer, ()) = futures::join!(node.client.send(&put), readers);
+        assert_eq!(answer.status, 200);
+        assert_eq!(node.client.get("/train/raced").await.body, version(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_match_what_was_claimed_is_not_stored() {
+    let (origin, node) = world().await;
+    let wrong_md5 = Ask::new("PUT", "/train/k")
+        .header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")
+        .body("hello");
+    let answer = node.client.send(&wrong_md5).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (400, "BadDigest")
+    );
+    let wrong_crc = Ask::new("PUT", "/train/k")
+        .header("x-amz-checksum-crc32", "AAAAAA==")
+        .body("hello");
+    let answer = node.client.send(&wrong_crc).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (400, "BadDigest")
+    );
+    origin.seen();
+    assert_eq!(node.client.get("/train/k").await.status, 404);
+}
