@@ -1,16 +1,15 @@
 //! `[origin.NAME]`: the stores that hold the truth. None is contacted here.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::Uri;
 use toml::Value;
 
 use super::listen::must_open;
-use super::secret::{self, KeptSecret};
+use super::secret;
 use super::section::Section;
 use super::suggest;
+pub use crate::origin::s3::{Config as S3, Credentials};
 use crate::types::OriginName;
 
 /// A configured origin.
@@ -23,52 +22,8 @@ pub struct Origin {
 /// What kind of store an origin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    S3(S3),
+    S3(Box<S3>),
     Directory(Directory),
-}
-
-/// Any store that speaks S3.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3 {
-    pub region: String,
-    /// `scheme://host[:port]`; AWS's own for the region where there is none.
-    pub endpoint: Option<String>,
-    /// Whether the bucket goes into the path rather than into the host.
-    pub path_style: bool,
-    pub credentials: Credentials,
-    /// The most requests under way at a time.
-    pub connections: NonZeroUsize,
-    /// How long a request waits for one of them.
-    pub queue: Duration,
-    /// Certificates to trust instead of the system's, in PEM.
-    pub ca_file: Option<PathBuf>,
-    pub connect_timeout: Duration,
-    /// How long a read may take to the head of its answer.
-    pub head_timeout: Duration,
-    /// How long a body that is being read may yield nothing.
-    pub stall: Duration,
-}
-
-/// The identity that requests to the origin are signed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// The standard chain: environment, profile, web identity, container, instance.
-    Default,
-    /// Nothing is signed.
-    Anonymous,
-    Keys {
-        access_key_id: String,
-        secret_access_key: KeptSecret,
-        session_token: Option<KeptSecret>,
-    },
-    /// A profile of the shared configuration files.
-    Profile(String),
-    /// A role, taken on with the standard chain's identity.
-    AssumeRole {
-        arn: String,
-        external_id: Option<String>,
-        session_name: Option<String>,
-    },
 }
 
 /// A local folder whose sub-folders are buckets.
@@ -80,7 +35,7 @@ pub struct Directory {
 pub(super) fn read(name: &str, section: &mut Section<'_, '_>) -> Option<Origin> {
     let kind: Option<String> = section.required("kind");
     let store = match kind.as_deref() {
-        Some("s3") => Some(Store::S3(s3(section))),
+        Some("s3") => Some(Store::S3(Box::new(s3(section)))),
         Some("directory") => directory(section).map(Store::Directory),
         Some(other) => {
             let hint = match suggest::nearest(other, &["s3", "directory"]) {
@@ -179,8 +134,8 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
         let session_token = secret::optional(section, "session_token");
         return Some(Credentials::Keys {
             access_key_id: access_key_id?,
-            secret_access_key: secret_access_key?,
-            session_token,
+            secret_access_key: secret_access_key?.value,
+            session_token: session_token.map(|token| token.value),
         });
     }
     if section.has("profile") {

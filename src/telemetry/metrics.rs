@@ -58,10 +58,10 @@ impl Gauge {
 pub struct Metrics {
     /// What the read path counts.
     pub cache: CacheMetrics,
-    /// What the origins are asked and what they answer.
-    pub origin: OriginMetrics,
     /// What the listeners count.
     pub net: NetMetrics,
+    /// What the origins are asked and what they answer.
+    pub origin: OriginMetrics,
     /// What the public S3 door counts.
     pub s3: S3Metrics,
 }
@@ -69,8 +69,8 @@ pub struct Metrics {
 impl Visit for Metrics {
     fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
         self.cache.visit(yield_sample);
-        self.origin.visit(yield_sample);
         self.net.visit(yield_sample);
+        self.origin.visit(yield_sample);
         self.s3.visit(yield_sample);
     }
 }

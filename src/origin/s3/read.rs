@@ -46,7 +46,7 @@ pub(super) fn sdk(
         .identity_cache(IdentityCache::no_cache())
         .disable_s3_express_session_auth(true);
     if let Some(endpoint) = &config.endpoint {
-        builder = builder.endpoint_url(endpoint.to_string());
+        builder = builder.endpoint_url(endpoint);
     }
     builder = match wallet {
         Some(wallet) => builder.credentials_provider(wallet),
