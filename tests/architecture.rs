@@ -161,6 +161,7 @@ fn first_names(path: &str) -> Vec<String> {
             break;
         }
     }
+    names.retain(|name| !name.is_empty());
     names
 }
 

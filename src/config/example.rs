@@ -127,7 +127,14 @@ fn every_key_of_the_code_is_in_the_example() {
         let table = line.pattern.rsplit_once('.').expect("a table").0;
         shown.insert(table.to_owned());
     }
-    let known: BTreeSet<String> = read_example().1.into_keys().collect();
+    let mut known: BTreeSet<String> = read_example().1.into_keys().collect();
+    // A secret is shown in one of its two forms, which the head of the example tells.
+    let other = |key: &str| match key.rsplit_once('.') {
+        Some((secret, "env")) => Some(format!("{secret}.file")),
+        Some((secret, "file")) => Some(format!("{secret}.env")),
+        _ => None,
+    };
+    known.retain(|key| !other(key).is_some_and(|other| shown.contains(&other)));
     let lacking: Vec<_> = known.difference(&shown).collect();
     assert!(lacking.is_empty(), "config/example.toml lacks {lacking:?}");
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::secret::{self, KeptSecret};
@@ -114,7 +114,7 @@ fn readable_file(section: &mut Section<'_, '_>, key: &'static str) -> Option<Pat
 }
 
 /// Notes a mistake where the file cannot be opened.
-pub(super) fn must_open(section: &Section<'_, '_>, key: &str, path: &PathBuf) {
+pub(super) fn must_open(section: &Section<'_, '_>, key: &str, path: &Path) {
     if let Err(error) = File::open(path) {
         section.problem(
             key,

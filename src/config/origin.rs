@@ -23,16 +23,14 @@ pub struct Origin {
 /// What kind of store an origin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// Any store that speaks S3.
-    S3(S3),
-    /// A local folder whose sub-folders are buckets.
+    S3(Box<S3>),
     Directory(Directory),
 }
 
 pub(super) fn read(name: &str, section: &mut Section<'_, '_>) -> Option<Origin> {
     let kind: Option<String> = section.required("kind");
     let store = match kind.as_deref() {
-        Some("s3") => Some(Store::S3(s3(section))),
+        Some("s3") => Some(Store::S3(Box::new(s3(section)))),
         Some("directory") => directory(section).map(Store::Directory),
         Some(other) => {
             let hint = match suggest::nearest(other, &["s3", "directory"]) {
@@ -77,7 +75,7 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
     }
 }
 
-fn endpoint(section: &mut Section<'_, '_>) -> Option<Uri> {
+fn endpoint(section: &mut Section<'_, '_>) -> Option<String> {
     let endpoint: Uri = section.optional("endpoint")?;
     if !matches!(endpoint.path(), "" | "/") {
         section.problem(
@@ -86,7 +84,7 @@ fn endpoint(section: &mut Section<'_, '_>) -> Option<Uri> {
             "write scheme, host and port only, as in \"https://store.example.com:9000\"",
         );
     }
-    Some(endpoint)
+    Some(endpoint.to_string().trim_end_matches('/').to_owned())
 }
 
 fn directory(section: &mut Section<'_, '_>) -> Option<Directory> {
@@ -129,10 +127,10 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
         let access_key_id = section.required("access_key_id");
         let secret_access_key = secret::required(section, "secret_access_key");
         let session_token = secret::optional(section, "session_token");
-        return Some(Credentials::Static {
+        return Some(Credentials::Keys {
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?.value,
-            session_token: session_token.map(|kept| kept.value),
+            session_token: session_token.map(|token| token.value),
         });
     }
     if section.has("profile") {
@@ -140,7 +138,7 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
     }
     let arn: Option<String> = section.optional("assume_role");
     let external_id = section.optional("external_id");
-    let session_name = section.or("session_name", "forebay");
+    let session_name = section.optional("session_name");
     if let Some(arn) = &arn
         && !(arn.starts_with("arn:") && arn.contains(":role/"))
     {

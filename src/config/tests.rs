@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::Uri;
-
 use super::*;
 use crate::origin::s3::Credentials;
 use crate::routes::Freshness;
@@ -109,16 +107,14 @@ policies = ["read"]
     };
     assert_eq!(
         store.endpoint,
-        Some(Uri::from_static("http://127.0.0.1:7070"))
+        Some("http://127.0.0.1:7070".to_owned())
     );
     assert!(store.path_style);
-    assert!(matches!(store.credentials, Credentials::Static { .. }));
+    assert!(matches!(store.credentials, Credentials::Keys { .. }));
     assert_eq!(config.access.anonymous, ["read"]);
 }
 
-#[test]
-fn all_mistakes_are_told_at_once() {
-    let text = r#"
+const WRONG: &str = r#"
 colour = "blue"
 [node]
 nmae = "a"
@@ -160,7 +156,10 @@ allow = [{ actions = ["GetObject"], resources = ["**"] }]
 [[disk]]
 path = "/var/lib/forebay"
 "#;
-    let problems = mistakes(parse(text, &surroundings(&[])));
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let problems = mistakes(parse(WRONG, &surroundings(&[])));
     let mut keys: Vec<&str> = problems.iter().map(|it| it.key.as_str()).collect();
     keys.sort_unstable();
     assert_eq!(
@@ -191,7 +190,7 @@ path = "/var/lib/forebay"
             "policy.read.allow[0].resources",
         ]
     );
-    let told = Problems::to_string(&parse(text, &surroundings(&[])).expect_err("mistakes"));
+    let told = Problems::to_string(&parse(WRONG, &surroundings(&[])).expect_err("mistakes"));
     assert!(!told.contains("hunter2"), "a secret is never repeated");
     for hint in [
         "\"name\"",
@@ -214,7 +213,7 @@ fn an_empty_file_lacks_a_bucket_and_an_identity_and_nothing_else() {
 
 #[test]
 fn a_syntax_error_is_told_alone_with_its_place() {
-    let result = parse("[node]\nname = 'a\n[listen", &surroundings(&[]));
+    let result = parse("[node]\nname = 'a\n[colour]\n", &surroundings(&[]));
     let problems = mistakes(result);
     assert_eq!(problems.len(), 1);
     assert!(

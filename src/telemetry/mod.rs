@@ -21,6 +21,7 @@ pub use export::Exporter;
 pub use histogram::Histogram;
 pub use logs::{Config, Format, Telemetry};
 pub use metrics::Metrics;
+pub use origin::OriginMetrics;
 pub use sample::{Kind, Sample, Value, Visit};
 
 use crate::types::BoxError;

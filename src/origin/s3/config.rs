@@ -4,8 +4,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
-
 use crate::types::Secret;
 
 /// An S3 store and how to reach it.
@@ -13,8 +11,8 @@ use crate::types::Secret;
 pub struct Config {
     /// The region that requests are signed for.
     pub region: String,
-    /// Scheme, host and port of a store other than AWS; AWS's own endpoint of the region where there is none.
-    pub endpoint: Option<Uri>,
+    /// `scheme://host[:port]` of a store other than AWS; AWS's own endpoint of the region where there is none.
+    pub endpoint: Option<String>,
     /// Whether the bucket stands in the path instead of the host name.
     pub path_style: bool,
     /// Who this gateway is to the store.
@@ -60,7 +58,7 @@ pub enum Credentials {
     /// Requests are not signed.
     Anonymous,
     /// A fixed key pair.
-    Static {
+    Keys {
         access_key_id: String,
         secret_access_key: Secret,
         session_token: Option<Secret>,
@@ -71,6 +69,6 @@ pub enum Credentials {
     AssumeRole {
         arn: String,
         external_id: Option<String>,
-        session_name: String,
+        session_name: Option<String>,
     },
 }

@@ -125,7 +125,7 @@ pub(super) async fn open(
     let region = Region::new(config.region.clone());
     let source = match &config.credentials {
         config::Credentials::Anonymous => return None,
-        config::Credentials::Static {
+        config::Credentials::Keys {
             access_key_id,
             secret_access_key,
             session_token,
@@ -160,7 +160,7 @@ pub(super) async fn open(
             let mut role = AssumeRoleProvider::builder(arn)
                 .configure(&chain)
                 .region(region)
-                .session_name(session_name);
+                .session_name(session_name.as_deref().unwrap_or("forebay"));
             if let Some(external_id) = external_id {
                 role = role.external_id(external_id);
             }

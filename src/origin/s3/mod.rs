@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use tracing::Instrument;
 
@@ -71,7 +71,7 @@ impl S3 {
         name: OriginName,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Problems> {
-        let addresses = Addresses::new(config.endpoint.as_ref(), config.path_style);
+        let addresses = Addresses::new(config.endpoint.as_deref(), config.path_style);
         let addresses = addresses.map_err(|error| {
             let hint = "write scheme, host and port, as in \"http://127.0.0.1:9000\"";
             problem(&name, "endpoint", error, hint)
@@ -79,7 +79,7 @@ impl S3 {
         // Credential sources speak TLS to AWS, whatever the store speaks.
         let own_keys = matches!(
             config.credentials,
-            Credentials::Static { .. } | Credentials::Anonymous
+            Credentials::Keys { .. } | Credentials::Anonymous
         );
         let tls = match own_keys && !addresses.use_tls() {
             true => Tls::Unused,
@@ -210,8 +210,8 @@ impl S3 {
 #[async_trait::async_trait]
 impl Origin for S3 {
     fn fingerprint(&self, bucket: &BucketName) -> OriginFingerprint {
-        let endpoint = self.config.endpoint.as_ref().map(Uri::to_string);
-        let endpoint = endpoint.as_deref().unwrap_or("").trim_end_matches('/');
+        let endpoint = self.config.endpoint.as_deref().unwrap_or("");
+        let endpoint = endpoint.trim_end_matches('/');
         OriginFingerprint::new("s3", endpoint, &self.config.region, bucket)
     }
 

@@ -23,17 +23,6 @@ pub(super) enum Signed {
     UnsignedTrailer,
 }
 
-impl Signed {
-    /// The value of `x-amz-content-sha256`.
-    pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::Hash(hash) => hash,
-            Self::Unsigned => "UNSIGNED-PAYLOAD",
-            Self::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-        }
-    }
-}
-
 /// Headers that proxies on the way may change.
 const UNSIGNED_HEADERS: [HeaderName; 2] = [header::ACCEPT_ENCODING, header::CONNECTION];
 
