@@ -1,223 +1,16 @@
 //! The whole door in front of a gateway that remembers what it was asked, with requests signed by Amazon's own signer.
 
-use std::sync::Mutex;
+mod support;
+
 use std::time::SystemTime;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningSettings, UriPathNormalizationMode, sign,
-};
+use aws_sigv4::http_request::SignableBody;
 use aws_sigv4::sign::v4;
 use sha2::{Digest, Sha256};
 
+use self::support::{Case, HOST, SECRET, World};
 use super::*;
-use crate::auth::{Grant, Identity};
-use crate::gateway::read::Read;
-use crate::gateway::{self, Error};
-use crate::types::{Class, Tenant, body};
-
-const HOST: &str = "127.0.0.1:9000";
-const SECRET: &str = "a secret";
-
-/// A gateway that answers "hello" to reads and takes every body.
-#[derive(Default)]
-struct Remembering {
-    reads: Mutex<Vec<Read>>,
-    forwarded: Mutex<Vec<Forwarded>>,
-}
-
-#[derive(Debug, Clone)]
-struct Forwarded {
-    operation: Operation,
-    headers: HeaderMap,
-    length: Option<u64>,
-    bytes: Bytes,
-    trailers: Option<HeaderMap>,
-}
-
-impl Backend for Remembering {
-    async fn read(&self, _: &Context, read: Read) -> Result<Answer, Error> {
-        let missing = read.key.as_str() == "missing";
-        self.reads.lock().expect("a lock").push(read);
-        if missing {
-            let refusal = crate::origin::Refusal {
-                status: StatusCode::NOT_FOUND,
-                headers: HeaderMap::new(),
-                body: "<Error><Code>NoSuchKey</Code></Error>".into(),
-            };
-            return Err(crate::origin::Error::Refused(Box::new(refusal)).into());
-        }
-        Ok(Answer {
-            response: Response::new(body::full("hello")),
-            source: Source::Memory,
-        })
-    }
-
-    async fn forward(&self, _: &Context, request: gateway::Request) -> Result<Answer, Error> {
-        let upload = request.upload;
-        let collected = upload.body.collect().await.map_err(|error| {
-            let error = error.downcast::<Error>();
-            *error.expect("bodies end in errors of the gateway")
-        })?;
-        let forwarded = Forwarded {
-            operation: request.operation,
-            headers: request.headers,
-            length: upload.length,
-            bytes: collected.to_bytes(),
-            trailers: upload.trailers.and_then(|trailers| trailers()),
-        };
-        self.forwarded.lock().expect("a lock").push(forwarded);
-        Ok(Answer {
-            response: Response::new(body::empty()),
-            source: Source::Bypass,
-        })
-    }
-}
-
-struct World {
-    door: Door<Remembering>,
-    gateway: Arc<Remembering>,
-    metrics: Arc<Metrics>,
-}
-
-impl World {
-    /// One identity `FB` that may do all of `actions` in `resources`.
-    fn new(actions: &[&str], resources: &[&str]) -> Self {
-        let identity = Identity {
-            access_key_id: "FB".to_owned(),
-            principal: Arc::new(Principal {
-                name: "trainer".into(),
-                tenant: Tenant::default(),
-                class: Class::default(),
-            }),
-            secret: Secret::new(SECRET),
-        };
-        let grant = Grant::parse(actions, resources).expect("a grant");
-        let auth = Auth::new(vec![(identity, vec![grant])], vec![]);
-        let (gateway, metrics) = (Arc::<Remembering>::default(), Arc::<Metrics>::default());
-        let config = Config {
-            domains: vec!["s3.example.org".to_owned()],
-            ..Config::default()
-        };
-        let auth = Arc::new(ArcSwap::from_pointee(auth));
-        let clock = Clock::system();
-        let door = Door::new(
-            config,
-            Arc::clone(&gateway),
-            auth,
-            Arc::clone(&metrics),
-            clock,
-        );
-        Self {
-            door,
-            gateway,
-            metrics,
-        }
-    }
-
-    fn all() -> Self {
-        Self::new(&["s3:*"], &["*"])
-    }
-
-    async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (parts, body) = self.door.handle(request, peer).await.into_parts();
-        let bytes = body.collect().await.expect("a whole body").to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).expect("text");
-        (parts.status, parts.headers, text)
-    }
-
-    async fn code(&self, request: Request<Body>) -> String {
-        let (_, _, text) = self.ask(request).await;
-        response::element(text.as_bytes(), "Code").unwrap_or_default()
-    }
-
-    fn last_read(&self) -> Read {
-        let reads = self.gateway.reads.lock().expect("a lock");
-        reads.last().expect("a read").clone()
-    }
-
-    fn last_forwarded(&self) -> Forwarded {
-        let forwarded = self.gateway.forwarded.lock().expect("a lock");
-        forwarded.last().expect("a request").clone()
-    }
-}
-
-/// What a test signs.
-struct Case<'a> {
-    method: Method,
-    target: &'a str,
-    headers: Vec<(&'a str, &'a str)>,
-    payload: SignableBody<'a>,
-    key: (&'a str, &'a str),
-    time: SystemTime,
-    expires: Option<Duration>,
-}
-
-fn now() -> SystemTime {
-    Clock::system().wall()
-}
-
-impl<'a> Case<'a> {
-    fn new(method: Method, target: &'a str) -> Self {
-        Self {
-            method,
-            target,
-            headers: vec![("host", HOST)],
-            payload: SignableBody::Bytes(b""),
-            key: ("FB", SECRET),
-            time: now(),
-            expires: None,
-        }
-    }
-
-    fn header(mut self, name: &'a str, value: &'a str) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
-    /// The request with its signature, and the signature.
-    fn sign_with(self, body: Body) -> (Request<Body>, String) {
-        let mut settings = SigningSettings::default();
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        if self.expires.is_some() {
-            settings.signature_location = SignatureLocation::QueryParams;
-            settings.expires_in = self.expires;
-        } else {
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        let identity = Credentials::new(self.key.0, self.key.1, None, None, "test").into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region("us-east-1")
-            .name("s3")
-            .time(self.time)
-            .settings(settings)
-            .build()
-            .expect("all is given");
-        let url = format!("http://{HOST}{}", self.target);
-        let headers = self.headers.iter().copied();
-        let signable =
-            SignableRequest::new(self.method.as_str(), url.as_str(), headers, self.payload);
-        let signed = sign(signable.expect("a request"), &parameters.into()).expect("a signature");
-        let (instructions, signature) = signed.into_parts();
-        let mut request = Request::builder().method(self.method).uri(url);
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        let mut request = request.body(body).expect("a request");
-        instructions.apply_to_request_http1x(&mut request);
-        let path = request.uri().path_and_query().cloned().expect("a path");
-        *request.uri_mut() = path.into();
-        (request, signature)
-    }
-
-    fn sign(self) -> Request<Body> {
-        self.sign_with(body::empty()).0
-    }
-}
+use crate::types::body;
 
 #[tokio::test]
 async fn a_signed_read_reaches_the_gateway_as_it_was_meant() {
@@ -292,6 +85,7 @@ async fn a_presigned_url_holds_until_it_expires_and_no_tampering() {
         let mut case = Case::new(Method::GET, target);
         case.time -= Duration::from_secs(age);
         case.expires = Some(Duration::from_secs(60));
+        case.payload = SignableBody::UnsignedPayload;
         case
     };
     let target = "/train/a%20b?response-content-type=text%2Fplain";
