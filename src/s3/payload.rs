@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let code = |pairs| {
+        let code = |pairs: &[(&'static str, &'static str)]| {
             upload(&headers(pairs), body::empty(), &Claim::Anonymous, None)
                 .expect_err("contradictory headers")
                 .code

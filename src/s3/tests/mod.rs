@@ -1,0 +1,319 @@
+//! The whole door in front of a gateway that remembers what it was asked, with requests signed by Amazon's own signer.
+
+mod support;
+
+use std::time::SystemTime;
+
+use aws_sigv4::http_request::SignableBody;
+use aws_sigv4::sign::v4;
+use sha2::{Digest, Sha256};
+
+use self::support::{Case, HOST, SECRET, World};
+use super::*;
+use crate::types::body;
+
+#[tokio::test]
+async fn a_signed_read_reaches_the_gateway_as_it_was_meant() {
+    let world = World::all();
+    let case = Case::new(
+        Method::GET,
+        "/train/a//..%2Fb%2B%20%D0%BA=?versionId=v&x-id=GetObject",
+    );
+    let mut request = case
+        .header("content-length", "0")
+        .header("content-type", "application/xml")
+        .header("range", "bytes=0-8388607")
+        .header("x-amz-checksum-mode", "ENABLED")
+        .sign();
+    let identity = HeaderValue::from_static("identity");
+    request.headers_mut().insert("accept-encoding", identity);
+    let (status, headers, text) = world.ask(request).await;
+    assert_eq!((status, text.as_str()), (StatusCode::OK, "hello"));
+    assert_eq!(headers["x-forebay-cache"], "memory");
+    assert_eq!(headers["x-forebay-node"], "forebay");
+    assert_eq!(headers["x-amz-request-id"].len(), 16);
+    let read = world.last_read();
+    assert_eq!(read.key.as_str(), "a//../b+ к=");
+    assert_eq!(read.version_id.as_deref(), Some("v"));
+    assert!(read.checksum_mode && read.range.is_some());
+    assert!(
+        !read.headers.contains_key("authorization") && !read.query.iter().any(|(n, _)| n == "x-id")
+    );
+}
+
+#[tokio::test]
+async fn absolute_form_and_virtual_hosts_are_understood() {
+    let world = World::all();
+    let mut request = Case::new(Method::GET, "/train/a").sign();
+    *request.uri_mut() = format!("http://{HOST}/train/a").parse().expect("a target");
+    assert_eq!(world.ask(request).await.0, StatusCode::OK);
+    let mut case = Case::new(Method::GET, "/a");
+    case.headers = vec![("host", "train.s3.example.org:9000")];
+    assert_eq!(world.ask(case.sign()).await.0, StatusCode::OK);
+    let read = world.last_read();
+    assert_eq!((read.bucket.as_str(), read.key.as_str()), ("train", "a"));
+}
+
+#[tokio::test]
+async fn bad_signatures_get_amazons_errors() {
+    let world = World::all();
+    let case = || Case::new(Method::GET, "/train/a");
+    let mut wrong = case();
+    wrong.key.1 = "another secret";
+    assert_eq!(world.code(wrong.sign()).await, "SignatureDoesNotMatch");
+    let mut unknown = case();
+    unknown.key.0 = "SOMEBODY";
+    assert_eq!(world.code(unknown.sign()).await, "InvalidAccessKeyId");
+    let mut late = case();
+    late.time -= Duration::from_secs(901);
+    assert_eq!(world.code(late.sign()).await, "RequestTimeTooSkewed");
+    let mut tampered = case().sign();
+    *tampered.uri_mut() = "/train/b".parse().expect("a target");
+    assert_eq!(world.code(tampered).await, "SignatureDoesNotMatch");
+    let mut added = case().sign();
+    added
+        .headers_mut()
+        .insert("x-amz-acl", HeaderValue::from_static("private"));
+    assert_eq!(world.code(added).await, "AccessDenied");
+    assert!(world.gateway.reads.lock().expect("a lock").is_empty());
+}
+
+#[tokio::test]
+async fn a_presigned_url_holds_until_it_expires_and_no_tampering() {
+    let world = World::all();
+    let case = |age, target| {
+        let mut case = Case::new(Method::GET, target);
+        case.time -= Duration::from_secs(age);
+        case.expires = Some(Duration::from_secs(60));
+        case.payload = SignableBody::UnsignedPayload;
+        case
+    };
+    let target = "/train/a%20b?response-content-type=text%2Fplain";
+    let (status, headers, _) = world.ask(case(0, target).sign()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(headers["content-type"], "text/plain");
+    assert!(world.last_read().query.is_empty());
+    let (status, _, text) = world.ask(case(61, target).sign()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(text.contains("Request has expired"), "{text}");
+    let mut tampered = case(0, target).sign();
+    let longer = tampered
+        .uri()
+        .to_string()
+        .replace("X-Amz-Expires=60", "X-Amz-Expires=600");
+    *tampered.uri_mut() = longer.parse().expect("a target");
+    assert_eq!(world.code(tampered).await, "SignatureDoesNotMatch");
+    // Range and If-* are not covered by the signature, and need not be.
+    let mut ranged = case(0, target).sign();
+    ranged
+        .headers_mut()
+        .insert("range", HeaderValue::from_static("bytes=0-1"));
+    assert_eq!(world.ask(ranged).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_is_checked_against_its_signed_hash() {
+    let world = World::all();
+    let case = || {
+        let mut case = Case::new(Method::PUT, "/train/a").header("content-length", "5");
+        case.payload = SignableBody::Bytes(b"hello");
+        case
+    };
+    let (request, _) = case().sign_with(body::full("hello"));
+    assert_eq!(world.ask(request).await.0, StatusCode::OK);
+    let forwarded = world.last_forwarded();
+    assert_eq!(forwarded.operation.name, OperationName::PutObject);
+    assert_eq!(
+        (forwarded.length, &*forwarded.bytes),
+        (Some(5), &b"hello"[..])
+    );
+    let (forged, _) = case().sign_with(body::full("hullo"));
+    assert_eq!(world.code(forged).await, "XAmzContentSHA256Mismatch");
+    let mut unsigned = case();
+    unsigned.payload = SignableBody::UnsignedPayload;
+    let (request, _) = unsigned.sign_with(body::full("hullo"));
+    assert_eq!(world.ask(request).await.0, StatusCode::OK);
+}
+
+/// Puts `body` into signed chunks of 3 bytes, as a client would.
+fn signed_chunks(bytes: &[u8], seed: &str, time: SystemTime, trailer: Option<&str>) -> Vec<u8> {
+    let stamp = jiff::Timestamp::try_from(time).expect("a time");
+    let stamp = stamp.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let scope = format!("{stamp}\n{}/us-east-1/s3/aws4_request", &stamp[..8]);
+    let key = v4::generate_signing_key(SECRET, time, "us-east-1", "s3");
+    let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let mut previous = seed.to_owned();
+    let mut wire = Vec::new();
+    for chunk in bytes.chunks(3).chain([&b""[..]]) {
+        let text = format!(
+            "AWS4-HMAC-SHA256-PAYLOAD\n{scope}\n{previous}\n{}\n{}",
+            sha(b""),
+            sha(chunk)
+        );
+        previous = v4::calculate_signature(&key, text.as_bytes());
+        wire.extend(format!("{:x};chunk-signature={previous}\r\n", chunk.len()).bytes());
+        wire.extend(chunk);
+        wire.extend(if chunk.is_empty() { &b""[..] } else { b"\r\n" });
+    }
+    if let Some(trailer) = trailer {
+        let text = format!(
+            "AWS4-HMAC-SHA256-TRAILER\n{scope}\n{previous}\n{}",
+            sha(format!("{trailer}\n").as_bytes())
+        );
+        let signature = v4::calculate_signature(&key, text.as_bytes());
+        wire.extend(format!("{trailer}\r\nx-amz-trailer-signature:{signature}\r\n").bytes());
+    }
+    wire.extend(b"\r\n");
+    wire
+}
+
+async fn stream(world: &World, form: &'static str, spoil: fn(&mut Vec<u8>)) -> String {
+    let trailer = form
+        .ends_with("-TRAILER")
+        .then_some("x-amz-checksum-crc32:NhCmhg==");
+    let mut case = Case::new(Method::PUT, "/train/a")
+        .header("content-encoding", "aws-chunked,gzip")
+        .header("x-amz-decoded-content-length", "5");
+    if trailer.is_some() {
+        case = case.header("x-amz-trailer", "x-amz-checksum-crc32");
+    }
+    case.payload = SignableBody::Precomputed(form.to_owned());
+    let time = case.time;
+    let (request, seed) = case.sign_with(body::empty());
+    let mut wire = if form.starts_with("STREAMING-UNSIGNED") {
+        b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n".to_vec()
+    } else {
+        signed_chunks(b"hello", &seed, time, trailer)
+    };
+    spoil(&mut wire);
+    world.code(request.map(|_| body::full(wire))).await
+}
+
+#[tokio::test]
+async fn every_streaming_form_is_decoded_and_verified() {
+    let world = World::all();
+    for form in [
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    ] {
+        assert_eq!(stream(&world, form, |_| {}).await, "", "{form}");
+        let forwarded = world.last_forwarded();
+        assert_eq!(
+            (forwarded.length, &*forwarded.bytes),
+            (Some(5), &b"hello"[..]),
+            "{form}"
+        );
+        assert_eq!(forwarded.headers["content-encoding"], "gzip");
+        assert!(!forwarded.headers.contains_key("x-amz-trailer"));
+        assert_eq!(
+            forwarded.trailers.is_some(),
+            form.ends_with("-TRAILER"),
+            "{form}"
+        );
+        let cut = stream(&world, form, |wire| wire.truncate(wire.len() / 2)).await;
+        assert!(
+            cut == "IncompleteBody" || cut == "InvalidRequest",
+            "{form}: {cut}"
+        );
+    }
+    let flip = |wire: &mut Vec<u8>| {
+        let at = wire
+            .windows(3)
+            .position(|bytes| bytes == b"hel")
+            .expect("the first chunk");
+        wire[at] = b'H';
+    };
+    let forged = stream(&world, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", flip).await;
+    assert_eq!(forged, "XAmzContentSHA256Mismatch");
+    let forge = |wire: &mut Vec<u8>| {
+        let at = wire
+            .windows(4)
+            .position(|bytes| bytes == b"NhCm")
+            .expect("the trailer");
+        wire[at] = b'M';
+    };
+    let forged = stream(&world, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", forge).await;
+    assert_eq!(forged, "XAmzContentSHA256Mismatch");
+}
+
+#[tokio::test]
+async fn rights_are_checked_before_the_gateway_is_asked() {
+    let world = World::new(&["s3:GetObject", "s3:PutObject"], &["train/data/*"]);
+    let denied = |method, target| world.code(Case::new(method, target).sign());
+    assert_eq!(denied(Method::GET, "/train/other").await, "AccessDenied");
+    assert_eq!(denied(Method::GET, "/train").await, "AccessDenied");
+    assert_eq!(
+        denied(Method::DELETE, "/train/data/a").await,
+        "AccessDenied"
+    );
+    let copy = Case::new(Method::PUT, "/train/data/b").header("x-amz-copy-source", "/secret/a");
+    assert_eq!(world.code(copy.sign()).await, "AccessDenied");
+    let hidden = Case::new(Method::PUT, "/train/data/b?X-Amz-Copy-Source=%2Fsecret%2Fa");
+    assert_eq!(world.code(hidden.sign()).await, "AccessDenied");
+    let anonymous = Request::get("/train/data/a")
+        .header("host", HOST)
+        .body(body::empty());
+    assert_eq!(
+        world.code(anonymous.expect("a request")).await,
+        "AccessDenied"
+    );
+    assert!(world.gateway.reads.lock().expect("a lock").is_empty());
+    assert!(world.gateway.forwarded.lock().expect("a lock").is_empty());
+    let allowed = Case::new(Method::GET, "/train/data/a").sign();
+    assert_eq!(world.ask(allowed).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_missing_key_is_told_to_those_who_may_list() {
+    let missing = || Case::new(Method::GET, "/train/missing").sign();
+    assert_eq!(World::all().code(missing()).await, "NoSuchKey");
+    let blind = World::new(&["s3:GetObject"], &["train/*"]);
+    assert_eq!(blind.code(missing()).await, "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_refused_cleanly() {
+    let world = World::all();
+    for (method, target, code) in [
+        (Method::GET, "/train?acl", "NotImplemented"),
+        (Method::PUT, "/train", "NotImplemented"),
+        (Method::PATCH, "/train/a", "MethodNotAllowed"),
+        (Method::GET, "/train/a?partNumber=0", "InvalidArgument"),
+        (Method::GET, "/a_/b", "InvalidBucketName"),
+    ] {
+        let request = Case::new(method.clone(), target).sign();
+        assert_eq!(world.code(request).await, code, "{method} {target}");
+    }
+    let raw = |target: &str| {
+        let request = Request::get(target).header("host", HOST);
+        request.body(body::empty()).expect("a request")
+    };
+    assert_eq!(world.code(raw("/train/%zz")).await, "InvalidURI");
+    let long = format!("/train/{}", "k".repeat(1025));
+    assert_eq!(world.code(raw(&long)).await, "KeyTooLongError");
+    let form = Request::post("/train")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(body::empty())
+        .expect("a request");
+    assert_eq!(world.code(form).await, "NotImplemented");
+}
+
+#[tokio::test]
+async fn a_request_is_counted_once_when_its_body_has_ended() {
+    let world = World::all();
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let response = world
+        .door
+        .handle(Case::new(Method::GET, "/train/a").sign(), peer)
+        .await;
+    assert_eq!(world.metrics.s3.requests(), 0);
+    response.into_body().collect().await.expect("a whole body");
+    assert_eq!(world.metrics.s3.requests(), 1);
+    let dropped = world
+        .door
+        .handle(Case::new(Method::GET, "/train/a").sign(), peer)
+        .await;
+    drop(dropped);
+    assert_eq!(world.metrics.s3.requests(), 2);
+}
