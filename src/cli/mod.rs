@@ -1,13 +1,14 @@
-//! The command line: `forebay serve`, `forebay dev`.
+//! The command line: `forebay serve`, `forebay dev`, `forebay check`.
 //!
 //! Answers go to stdout, logs and complaints to stderr. Exit codes are those of sysexits.h: 64 for a wrong configuration or
 //! usage, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
 
+mod check;
 mod dev;
 mod serve;
 mod signals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Try a configuration: every mistake, then every origin, bucket and address that cannot be had.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// How to tell what was found.
+        #[arg(long, value_enum, default_value_t = check::Output::Text)]
+        output: check::Output,
+    },
     /// Run a node on this machine over a folder, and print settings for clients.
     Dev(dev::Options),
 }
@@ -62,7 +72,19 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Serve { config } => runtime.block_on(serve::run(config)),
+        Command::Check { config, output } => runtime.block_on(try_out(&config, output)),
         Command::Dev(options) => runtime.block_on(dev::run(options)),
+    }
+}
+
+async fn try_out(config: &Path, output: check::Output) -> ExitCode {
+    let connect: &check::Connect = &|origin| Box::pin(server::connect(origin));
+    match check::run(config, output, connect, &mut std::io::stdout()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("forebay: cannot write the findings: {error}");
+            ExitCode::from(EXIT_INTERNAL)
+        }
     }
 }
 

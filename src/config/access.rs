@@ -95,13 +95,13 @@ fn check_access_key(
     id: &str,
     holders: &mut BTreeMap<String, String>,
 ) {
-    // It stands before the first slash of a credential scope, in a header.
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',' | b'=');
+    // It stands before the first slash of a credential scope, in a header and in a query.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     if id.len() > 128 || !id.bytes().all(plain) {
         section.problem(
             "access_key_id",
             format!("{id:?} cannot be an access key's id"),
-            "write up to 128 letters, digits and signs other than / , =",
+            "write up to 128 letters, digits, hyphens, underscores, dots and @",
         );
     }
     if let Some(other) = holders.insert(id.to_owned(), name.to_owned()) {

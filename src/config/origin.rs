@@ -31,16 +31,20 @@ pub enum Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3 {
     pub region: String,
-    /// Scheme, host and port; AWS's own for the region where there is none.
-    pub endpoint: Option<Uri>,
+    /// `scheme://host[:port]`; AWS's own for the region where there is none.
+    pub endpoint: Option<String>,
     /// Whether the bucket goes into the path rather than into the host.
     pub path_style: bool,
     pub credentials: Credentials,
     /// The most requests under way at a time.
     pub connections: NonZeroUsize,
-    /// Certificates to trust besides the system's, in PEM.
+    /// How long a request waits for one of them.
+    pub queue: Duration,
+    /// Certificates to trust instead of the system's, in PEM.
     pub ca_file: Option<PathBuf>,
     pub connect_timeout: Duration,
+    /// How long a read may take to the head of its answer.
+    pub head_timeout: Duration,
     /// How long a body that is being read may yield nothing.
     pub stall: Duration,
 }
@@ -52,7 +56,7 @@ pub enum Credentials {
     Default,
     /// Nothing is signed.
     Anonymous,
-    Static {
+    Keys {
         access_key_id: String,
         secret_access_key: KeptSecret,
         session_token: Option<KeptSecret>,
@@ -63,7 +67,7 @@ pub enum Credentials {
     AssumeRole {
         arn: String,
         external_id: Option<String>,
-        session_name: String,
+        session_name: Option<String>,
     },
 }
 
@@ -99,16 +103,7 @@ pub(super) fn read(name: &str, section: &mut Section<'_, '_>) -> Option<Origin> 
 }
 
 fn s3(section: &mut Section<'_, '_>) -> S3 {
-    let endpoint: Option<Uri> = section.optional("endpoint");
-    if let Some(endpoint) = &endpoint
-        && !matches!(endpoint.path(), "" | "/")
-    {
-        section.problem(
-            "endpoint",
-            format!("{endpoint} has a path"),
-            "write scheme, host and port only, as in \"https://store.example.com:9000\"",
-        );
-    }
+    let endpoint = endpoint(section);
     let ca_file: Option<PathBuf> = section.optional("ca_file");
     if let Some(path) = &ca_file {
         must_open(section, "ca_file", path);
@@ -121,10 +116,25 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
         endpoint,
         credentials: credentials(section),
         connections: section.or("connections", 256),
+        queue: section.or("queue", "15s"),
         ca_file,
-        connect_timeout: section.or("connect_timeout", "3s"),
+        // The AWS SDKs' own default: just above one retransmission of a SYN.
+        connect_timeout: section.or("connect_timeout", "3100ms"),
+        head_timeout: section.or("head_timeout", "30s"),
         stall: section.or("stall", "20s"),
     }
+}
+
+fn endpoint(section: &mut Section<'_, '_>) -> Option<String> {
+    let endpoint: Uri = section.optional("endpoint")?;
+    if !matches!(endpoint.path(), "" | "/") {
+        section.problem(
+            "endpoint",
+            format!("{endpoint} has a path"),
+            "write scheme, host and port only, as in \"https://store.example.com:9000\"",
+        );
+    }
+    Some(endpoint.to_string().trim_end_matches('/').to_owned())
 }
 
 fn directory(section: &mut Section<'_, '_>) -> Option<Directory> {
@@ -167,7 +177,7 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
         let access_key_id = section.required("access_key_id");
         let secret_access_key = secret::required(section, "secret_access_key");
         let session_token = secret::optional(section, "session_token");
-        return Some(Credentials::Static {
+        return Some(Credentials::Keys {
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
             session_token,
@@ -178,7 +188,7 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
     }
     let arn: Option<String> = section.optional("assume_role");
     let external_id = section.optional("external_id");
-    let session_name = section.or("session_name", "forebay");
+    let session_name = section.optional("session_name");
     if let Some(arn) = &arn
         && !(arn.starts_with("arn:") && arn.contains(":role/"))
     {

@@ -4,6 +4,8 @@
 //! everything else S3-shaped and raw, so that no header, XML element or error body is lost on the way. The types of the
 //! cloud SDKs stay inside the modules below.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod directory;
 pub mod s3;
 

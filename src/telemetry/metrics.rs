@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::cache::CacheMetrics;
 use super::net::NetMetrics;
+use super::s3::S3Metrics;
 use super::sample::{Sample, Value, Visit};
 
 /// A value that only grows.
@@ -62,6 +63,8 @@ pub struct Metrics {
     pub origin_bytes: Counter,
     /// What the listeners count.
     pub net: NetMetrics,
+    /// What the public S3 door counts.
+    pub s3: S3Metrics,
 }
 
 impl Visit for Metrics {
@@ -86,5 +89,6 @@ impl Visit for Metrics {
         );
         self.cache.visit(yield_sample);
         self.net.visit(yield_sample);
+        self.s3.visit(yield_sample);
     }
 }

@@ -1,1 +1,116 @@
+use http::{Method, StatusCode};
 
+use super::support::{World, ok, request, text};
+use super::*;
+use crate::types::CopySource;
+
+#[tokio::test]
+async fn a_listing_is_asked_for_and_answered_under_the_right_names() {
+    let world = World::new(|_| {
+        ok(
+            "<ListBucketResult><Name>corp-train</Name><Prefix>team/a</Prefix>\
+            <Contents><Key>team/a b</Key></Contents></ListBucketResult>",
+        )
+    });
+    let mut listing = request(OperationName::ListObjectsV2, Method::GET, "");
+    listing.query = vec![("prefix".into(), "a".into())];
+    let answer = text(world.serve(listing).await.expect("a listing")).await;
+    assert_eq!(
+        answer,
+        "<ListBucketResult><Name>train</Name><Prefix>a</Prefix>\
+         <Contents><Key>a b</Key></Contents></ListBucketResult>"
+    );
+    let seen = world.last();
+    assert_eq!(seen.bucket.as_deref(), Some("corp-train"));
+    assert_eq!(seen.query, [("prefix".to_owned(), "team/a".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_origins_error_is_an_error_under_the_clients_names() {
+    let world = World::new(|_| {
+        let document = "<Error><Code>NoSuchUpload</Code><Key>team/k</Key></Error>";
+        let mut response = ok(document)?;
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Ok(response)
+    });
+    let parts = request(OperationName::ListParts, Method::GET, "k");
+    match world.serve(parts).await {
+        Err(Error::Origin(origin::Error::Refused(refusal))) => {
+            assert_eq!(refusal.status, StatusCode::NOT_FOUND);
+            assert_eq!(
+                refusal.body,
+                "<Error><Code>NoSuchUpload</Code><Key>k</Key></Error>"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_found_once_is_not_asked_for_again() {
+    let world = World::new(|_| ok("<LocationConstraint>eu-west-1</LocationConstraint>"));
+    for _ in 0..2 {
+        let location = request(OperationName::GetBucketLocation, Method::GET, "");
+        let answer = text(world.serve(location).await.expect("a location")).await;
+        assert_eq!(answer, "<LocationConstraint>eu-west-1</LocationConstraint>");
+    }
+    assert_eq!(world.calls(), 1);
+    let head = request(OperationName::HeadBucket, Method::HEAD, "");
+    world.serve(head).await.expect("a bucket");
+    assert_eq!(world.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_found_is_asked_for_again() {
+    let world = World::new(|_| {
+        let mut response = ok("")?;
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Ok(response)
+    });
+    for _ in 0..2 {
+        let head = request(OperationName::HeadBucket, Method::HEAD, "");
+        assert!(world.serve(head).await.is_err());
+    }
+    assert_eq!(world.calls(), 2);
+}
+
+#[tokio::test]
+async fn an_unknown_bucket_is_refused_here() {
+    let world = World::new(|_| ok(""));
+    let mut listing = request(OperationName::ListObjects, Method::GET, "");
+    listing.operation.target = Target::Bucket("absent".parse().expect("a name"));
+    let refused = world.serve(listing).await;
+    assert!(matches!(refused, Err(Error::NoSuchBucket(_))));
+    assert_eq!(world.calls(), 0);
+}
+
+fn copy_from(bucket: &str, key: &str, version: Option<&str>) -> Request {
+    let mut copy = request(OperationName::CopyObject, Method::PUT, "to");
+    copy.operation.copy_source = Some(CopySource {
+        bucket: bucket.parse().expect("a name"),
+        key: key.parse().expect("a key"),
+        version_id: version.map(Into::into),
+    });
+    copy
+}
+
+#[tokio::test]
+async fn a_copys_source_is_named_as_the_origin_knows_it() {
+    let world = World::new(|_| ok("<CopyObjectResult/>"));
+    let copy = copy_from("train", "a b+c%/ü?", Some("v=1"));
+    world.serve(copy).await.expect("a copy");
+    let seen = world.last();
+    assert_eq!(seen.key.as_deref(), Some("team/to"));
+    assert_eq!(
+        seen.headers["x-amz-copy-source"],
+        "corp-train/team/a%20b%2Bc%25/%C3%BC%3F?versionId=v%3D1"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_across_origins_is_refused() {
+    let world = World::new(|_| ok(""));
+    let refused = world.serve(copy_from("other", "k", None)).await;
+    assert!(matches!(refused, Err(Error::NotImplemented(_))));
+    assert_eq!(world.calls(), 0);
+}

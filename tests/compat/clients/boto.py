@@ -8,6 +8,9 @@ import botocore.exceptions
 
 import support
 
+ORIGIN_ACCESS_KEY = os.environ["COMPAT_ORIGIN_ACCESS_KEY"]
+ORIGIN_SECRET_KEY = os.environ["COMPAT_ORIGIN_SECRET_KEY"]
+
 
 def client(**more):
     path_style = botocore.config.Config(s3={"addressing_style": "path"})
@@ -25,8 +28,8 @@ def origin_client():
     return boto3.client(
         "s3",
         endpoint_url=os.environ["COMPAT_ORIGIN_ENDPOINT"],
-        aws_access_key_id=os.environ["COMPAT_ORIGIN_ACCESS_KEY"],
-        aws_secret_access_key=os.environ["COMPAT_ORIGIN_SECRET_KEY"],
+        aws_access_key_id=ORIGIN_ACCESS_KEY,
+        aws_secret_access_key=ORIGIN_SECRET_KEY,
     )
 
 

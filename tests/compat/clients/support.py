@@ -45,6 +45,8 @@ class Store:
 
     # The odd keys that this client cannot name, whatever the server.
     unnameable = frozenset()
+    # Whether each range is a program of its own, so that two must do.
+    slow_ranges = False
 
     def __init__(self, bucket):
         self.bucket = bucket
@@ -124,7 +126,8 @@ def lifecycle(store, key, size):
 def ranges(store, key, body):
     """First byte, across a page of 64 KiB, unaligned middle, the end."""
     size = len(body)
-    for start, length in ((0, 1), (65_530, 12), (size // 3, size // 4), (size - 777, 777)):
+    spans = ((65_530, 12), (size // 3, size // 4), (0, 1), (size - 777, 777))
+    for start, length in spans[:2] if store.slow_ranges else spans:
         got = store.read_range(key, start, length)
         same(f"{store.bucket}/{key}, {length} bytes from {start}", got, body[start : start + length])
 

@@ -1,0 +1,364 @@
+//! Answers in S3's shape: the XML documents of successes and errors, and the one table of error codes.
+//!
+//! A [`Fault`] is an error that S3 has a code for; a [`Failure`] is that, or the folder's or the request body's own failure.
+//! Request ids are not part of these documents: they belong to whoever faces the client.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::origin::{Error, Refusal};
+use crate::types::{Body, BoxError, body};
+
+/// An answer as [`crate::origin::Origin::call`] gives it.
+pub(super) type Answer = Response<Body>;
+
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+macro_rules! codes {
+    ($($code:ident $status:literal $message:literal)*) => {
+        /// S3's error codes, as far as a folder needs them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Code {
+            $($code,)*
+        }
+
+        impl Code {
+            /// The text in `<Code>`.
+            pub(super) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => stringify!($code),)*
+                }
+            }
+
+            fn status_and_message(self) -> (u16, &'static str) {
+                match self {
+                    $(Self::$code => ($status, $message),)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    AccessDenied 403 "Access Denied"
+    BadDigest 400 "The Content-MD5 you specified did not match what we received."
+    EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size"
+    EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size"
+    IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header"
+    InvalidArgument 400 "Invalid Argument"
+    InvalidDigest 400 "The Content-MD5 you specified was invalid."
+    InvalidPart 400 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
+    InvalidPartNumber 416 "The requested partnumber is not satisfiable"
+    InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number."
+    InvalidRange 416 "The requested range is not satisfiable"
+    InvalidRequest 400 "Invalid Request"
+    InvalidStorageClass 400 "The storage class you specified is not valid"
+    InvalidTag 400 "The TagValue you have provided is invalid"
+    KeyTooLongError 400 "Your key is too long"
+    MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema"
+    MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size"
+    NoSuchBucket 404 "The specified bucket does not exist"
+    NoSuchKey 404 "The specified key does not exist."
+    NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    NoSuchVersion 404 "The specified version does not exist."
+    NotImplemented 501 "A header you provided implies functionality that is not implemented"
+    PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold"
+}
+
+/// An error that S3 has a code for.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) code: Code,
+    message: Cow<'static, str>,
+    details: Vec<(&'static str, String)>,
+    headers: HeaderMap,
+}
+
+impl Fault {
+    /// The error with S3's own message.
+    pub(super) fn new(code: Code) -> Self {
+        Self {
+            code,
+            message: Cow::Borrowed(code.status_and_message().1),
+            details: Vec::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// The error with a message of its own.
+    pub(super) fn because(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::new(code)
+        }
+    }
+
+    /// An argument that S3 refuses.
+    pub(super) fn argument(name: &'static str, value: &str, message: &'static str) -> Self {
+        Self::because(Code::InvalidArgument, message)
+            .detail("ArgumentName", name)
+            .detail("ArgumentValue", value)
+    }
+
+    /// A condition of a request that does not hold.
+    pub(super) fn condition(header: &'static str) -> Self {
+        Self::new(Code::PreconditionFailed).detail("Condition", header)
+    }
+
+    /// Adds an element to the document.
+    #[must_use]
+    pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub(super) fn header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status_and_message().0).expect("the table holds statuses")
+    }
+
+    /// What `<Message>` says.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn document(&self) -> Bytes {
+        let mut xml = Xml::plain("Error");
+        xml.text("Code", self.code.as_str());
+        xml.text("Message", &self.message);
+        for (name, value) in &self.details {
+            xml.text(name, value);
+        }
+        xml.finish()
+    }
+
+    /// The error as an answer to [`crate::origin::Origin::call`]; `silent` where it answers a HEAD.
+    pub(super) fn into_answer(self, silent: bool) -> Answer {
+        let status = self.status();
+        let document = if silent {
+            Bytes::new()
+        } else {
+            self.document()
+        };
+        let mut answer = xml_answer(status, document);
+        answer.headers_mut().extend(self.headers);
+        answer
+    }
+
+    fn into_refusal(self, silent: bool) -> Refusal {
+        let body = if silent {
+            Bytes::new()
+        } else {
+            self.document()
+        };
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        Refusal {
+            status: self.status(),
+            headers,
+            body,
+        }
+    }
+}
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// S3 has a code for it.
+    #[error("{}", .0.code.as_str())]
+    Fault(Box<Fault>),
+    #[error("the folder failed")]
+    Io(#[from] io::Error),
+    /// The request's body ended in an error: nothing was stored.
+    #[error("the request's body failed")]
+    Body(#[source] BoxError),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(Box::new(fault))
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Fault::new(code).into()
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Io(errno.into())
+    }
+}
+
+impl Failure {
+    /// The failure of a typed read; `silent` where it was a HEAD.
+    pub(super) fn into_error(self, silent: bool) -> Error {
+        match self.classified() {
+            Self::Fault(fault) => Error::Refused(Box::new(fault.into_refusal(silent))),
+            Self::Io(error) => Error::Unreachable(Box::new(error)),
+            Self::Body(error) => Error::Unreachable(error),
+        }
+    }
+
+    /// The failure of a call: an answer where S3 has one.
+    pub(super) fn into_answer(self, silent: bool) -> Result<Answer, Error> {
+        match self.classified() {
+            Self::Fault(fault) => Ok(fault.into_answer(silent)),
+            other @ (Self::Io(_) | Self::Body(_)) => Err(other.into_error(silent)),
+        }
+    }
+
+    /// A file that the process may not touch is S3's AccessDenied.
+    fn classified(self) -> Self {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Code::AccessDenied.into()
+            }
+            other => other,
+        }
+    }
+}
+
+/// An answer of no body.
+pub(super) fn bare(status: StatusCode) -> Answer {
+    let mut answer = Response::new(body::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// An answer that is an XML document.
+pub(super) fn xml_answer(status: StatusCode, document: Bytes) -> Answer {
+    let length = document.len();
+    let mut answer = Response::new(body::full(document));
+    *answer.status_mut() = status;
+    if length > 0 {
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    answer
+}
+
+/// An XML document that is being written.
+pub(super) struct Xml {
+    text: String,
+    open: Vec<&'static str>,
+}
+
+impl Xml {
+    /// A document whose root is in S3's namespace.
+    pub(super) fn new(root: &'static str) -> Self {
+        Self::with_root(root, &format!("<{root} xmlns=\"{NAMESPACE}\">"))
+    }
+
+    /// A document whose root is in no namespace, as S3's errors are.
+    pub(super) fn plain(root: &'static str) -> Self {
+        Self::with_root(root, &format!("<{root}>"))
+    }
+
+    fn with_root(root: &'static str, tag: &str) -> Self {
+        Self {
+            text: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{tag}"),
+            open: vec![root],
+        }
+    }
+
+    /// Opens an element.
+    pub(super) fn open(&mut self, name: &'static str) {
+        self.text.extend(["<", name, ">"]);
+        self.open.push(name);
+    }
+
+    /// Closes the element opened last.
+    pub(super) fn close(&mut self) {
+        if let Some(name) = self.open.pop() {
+            self.text.extend(["</", name, ">"]);
+        }
+    }
+
+    /// An element of text.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.text.extend(["<", name, ">"]);
+        escape(value, &mut self.text);
+        self.text.extend(["</", name, ">"]);
+    }
+
+    /// Closes what is open.
+    pub(super) fn finish(mut self) -> Bytes {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        self.text.into()
+    }
+
+    /// Closes what is open and answers 200 with it.
+    pub(super) fn answer(self) -> Answer {
+        xml_answer(StatusCode::OK, self.finish())
+    }
+}
+
+/// Escapes as S3 does: control characters become references, although XML 1.0 has no such characters.
+fn escape(value: &str, into: &mut String) {
+    for character in value.chars() {
+        match character {
+            '&' => into.push_str("&amp;"),
+            '<' => into.push_str("&lt;"),
+            '>' => into.push_str("&gt;"),
+            '"' => into.push_str("&quot;"),
+            '\t' | '\n' => into.push(character),
+            control if control < ' ' => into.push_str(&format!("&#x{:x};", u32::from(control))),
+            other => into.push(other),
+        }
+    }
+}
+
+/// The last second that HTTP's and S3's date formats can write: the end of the year 9999.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// `seconds` since 1970 as S3's XML has them; times outside of 1970 to 9999 become the nearest one inside.
+pub(super) fn iso_date(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds.clamp(0, LAST_SECOND))
+        .expect("the range of the format is inside of the library's");
+    time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+/// `seconds` since 1970 as HTTP headers have them, clamped as in [`iso_date`].
+pub(super) fn http_date(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds.clamp(0, LAST_SECOND)).expect("it is not negative");
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_escapes_what_it_is_given() {
+        let fault = Fault::argument("marker", "<a&b>\u{1}\r", "no").detail("Key", "\"q\"");
+        let text = String::from_utf8(fault.document().to_vec()).expect("text");
+        assert!(text.contains("<Code>InvalidArgument</Code><Message>no</Message>"));
+        assert!(text.contains("<ArgumentValue>&lt;a&amp;b&gt;&#x1;&#xd;</ArgumentValue>"));
+        assert!(text.ends_with("<Key>&quot;q&quot;</Key></Error>"));
+    }
+
+    #[test]
+    fn dates_outside_of_the_formats_do_not_panic() {
+        assert_eq!(iso_date(-5), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso_date(1_000_000_000), "2001-09-09T01:46:40.000Z");
+        assert_eq!(http_date(1_000_000_000), "Sun, 09 Sep 2001 01:46:40 GMT");
+        assert!(http_date(i64::MAX).contains("9999"));
+    }
+}

@@ -1,0 +1,182 @@
+//! CompleteMultipartUpload: checks the client's list of parts, joins them, and puts the object in its place.
+
+use std::io;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use md5::{Digest, Md5};
+
+use super::{Part, Upload};
+use crate::origin::Payload;
+use crate::origin::directory::answer::{Answer, Code, Failure, Fault, Xml};
+use crate::origin::directory::blocking;
+use crate::origin::directory::checksum::{Algorithm, Checksum};
+use crate::origin::directory::conditions;
+use crate::origin::directory::put;
+use crate::origin::directory::store::{Draft, Staging, Store};
+use crate::origin::directory::xml::{self, Element};
+use crate::types::{BucketName, ETag, ObjectKey};
+
+/// S3's least size of every part but the last, in bytes.
+const MIN_PART: u64 = 5 << 20;
+
+/// CompleteMultipartUpload.
+pub(in crate::origin::directory) async fn complete(
+    store: &Arc<Store>,
+    (bucket, key): (BucketName, ObjectKey),
+    id: String,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    let conditions = conditions::Write::of(&headers)?;
+    // A checksum header is about the object here, not about the document; so is no Content-MD5.
+    let document = put::document(&headers, payload).await?;
+    let store = Arc::clone(store);
+    blocking(move || {
+        let list = xml::parse(&document, "CompleteMultipartUpload")?;
+        let _guard = store.uploads.lock(&id);
+        let upload = Upload::find(&store, &bucket, &key, &id)?;
+        let parts = chosen(&store, &upload, &list)?;
+        let checksum = checksum(&upload, &parts)?;
+        check_claims(&headers, &parts, checksum.as_ref())?;
+        let current = store.look(&bucket, &key)?;
+        conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+        let staging = join(&store, &upload, &parts)?;
+        let draft = Draft {
+            etag: etag(&parts),
+            description: upload.terms.description.clone(),
+            checksum,
+            parts: parts.iter().map(|part| part.size).collect(),
+        };
+        let meta = store.commit((&bucket, &key), staging, draft, &conditions)?;
+        upload.remove(&store)?;
+        let mut answer = Xml::new("CompleteMultipartUploadResult");
+        answer.text("Location", &format!("/{bucket}/{key}"));
+        answer.text("Bucket", bucket.as_str());
+        answer.text("Key", key.as_str());
+        answer.text("ETag", &meta.quoted_etag());
+        if let Some(checksum) = &meta.checksum {
+            answer.text("ChecksumType", checksum.scope.as_str());
+            answer.text(checksum.algorithm.element(), &checksum.value);
+        }
+        Ok(answer.answer())
+    })
+    .await
+}
+
+/// The tag of a multipart object: the MD5 of the parts' MD5s, and their number.
+fn etag(parts: &[Part]) -> String {
+    let mut md5 = Md5::new();
+    for part in parts {
+        md5.update(part.md5);
+    }
+    format!("{}-{}", hex::encode(md5.finalize()), parts.len())
+}
+
+/// The parts that the client lists.
+fn chosen(store: &Store, upload: &Upload, list: &Element) -> Result<Vec<Part>, Failure> {
+    let mut parts: Vec<Part> = Vec::new();
+    for listed in list.all("Part") {
+        let number = listed
+            .get("PartNumber")
+            .and_then(|number| number.trim().parse().ok())
+            .ok_or(Code::MalformedXML)?;
+        let etag = ETag::new(listed.get("ETag").ok_or(Code::MalformedXML)?.trim());
+        if parts.last().is_some_and(|before| before.number >= number) {
+            return Err(Code::InvalidPartOrder.into());
+        }
+        let part = upload
+            .part(store, number)?
+            .filter(|part| part.etag() == etag.opaque() && fits(part, listed))
+            .ok_or_else(|| {
+                Fault::new(Code::InvalidPart)
+                    .detail("UploadId", &upload.id)
+                    .detail("PartNumber", number.to_string())
+                    .detail("ETag", etag.opaque())
+            })?;
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        return Err(Code::MalformedXML.into());
+    }
+    for part in &parts[..parts.len() - 1] {
+        if part.size < MIN_PART {
+            return Err(Fault::new(Code::EntityTooSmall)
+                .detail("ProposedSize", part.size.to_string())
+                .detail("MinSizeAllowed", MIN_PART.to_string())
+                .detail("PartNumber", part.number.to_string())
+                .detail("ETag", part.etag())
+                .into());
+        }
+    }
+    Ok(parts)
+}
+
+/// Whether a part has the checksum that the client lists, if it lists one.
+fn fits(part: &Part, listed: &Element) -> bool {
+    let Some(checksum) = &part.checksum else {
+        return true;
+    };
+    listed
+        .get(checksum.algorithm.element())
+        .is_none_or(|value| value.trim() == checksum.value)
+}
+
+/// The checksum of the whole, where the upload began with one.
+fn checksum(upload: &Upload, parts: &[Part]) -> Result<Option<Checksum>, Failure> {
+    let Some((algorithm, scope)) = upload.terms.checksum else {
+        return Ok(None);
+    };
+    let mut sums = Vec::with_capacity(parts.len());
+    for part in parts {
+        let sum = part.checksum.as_ref();
+        let sum = sum.filter(|sum| sum.algorithm == algorithm);
+        let sum = sum.ok_or(Code::InvalidPart)?;
+        sums.push((sum.value.clone(), part.size));
+    }
+    let whole = Checksum::of_parts(algorithm, scope, &sums);
+    Ok(Some(whole.ok_or(Code::InvalidPart)?))
+}
+
+/// Checks what the request claims about the object.
+fn check_claims(
+    headers: &HeaderMap,
+    parts: &[Part],
+    checksum: Option<&Checksum>,
+) -> Result<(), Fault> {
+    let size: u64 = parts.iter().map(|part| part.size).sum();
+    if let Some(claim) = headers.get("x-amz-mp-object-size")
+        && claim.to_str().ok().and_then(|claim| claim.parse().ok()) != Some(size)
+    {
+        let message =
+            "The provided 'x-amz-mp-object-size' header does not match what was computed.";
+        return Err(Fault::because(Code::InvalidRequest, message));
+    }
+    match (Algorithm::claimed(headers), checksum) {
+        (Some((algorithm, value)), Some(checksum))
+            if algorithm == checksum.algorithm && value != checksum.value =>
+        {
+            let name = algorithm.as_str().to_lowercase();
+            let message =
+                format!("The {name} you specified did not match the calculated checksum.");
+            Err(Fault::because(Code::BadDigest, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Joins the parts' files into one: the kernel copies, or shares the blocks where the file system can.
+fn join(store: &Arc<Store>, upload: &Upload, parts: &[Part]) -> Result<Staging, Failure> {
+    let mut staging = Staging::new(store)?;
+    for part in parts {
+        let mut file = store
+            .tree
+            .file(&upload.data_path(part))?
+            .ok_or(Code::InvalidPart)?;
+        let copied = io::copy(&mut file, &mut staging.file)?;
+        if copied != part.size {
+            return Err(Code::InvalidPart.into());
+        }
+    }
+    Ok(staging)
+}

@@ -1,0 +1,280 @@
+//! The aws-chunked coding: chunks with or without signatures, then trailers.
+//!
+//! Bytes are handed on as they arrive, and each chunk's signature is checked when the chunk ends, so that memory does not
+//! depend on the size of a chunk. Whoever reads must not act on the last bytes before the body has ended.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Buf, Bytes};
+use futures::stream;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use sha2::{Digest, Sha256};
+
+use super::payload::{incomplete, next_data};
+use super::signing::ChunkSigner;
+use crate::gateway;
+use crate::types::{Body, BoxError};
+
+/// The longest line between chunks, and the longest trailer, in bytes: real ones have about 100.
+const MAX_LINE: usize = 8 << 10;
+/// The most trailers.
+const MAX_TRAILERS: usize = 32;
+/// The trailer that signs the others.
+const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
+
+/// A body being decoded.
+pub(super) struct Chunked {
+    source: Body,
+    /// Bytes that came but were not looked at.
+    pending: Bytes,
+    state: State,
+    /// Bytes of the decoded body still to come.
+    left: u64,
+    signer: Option<ChunkSigner>,
+    /// Names of trailers that must come.
+    announced: Vec<String>,
+    trailers: Arc<OnceLock<HeaderMap>>,
+}
+
+enum State {
+    Size,
+    Data {
+        left: u64,
+        sha256: Sha256,
+        signature: Option<String>,
+    },
+    Ended,
+}
+
+impl Chunked {
+    /// Decodes `source` into exactly `length` bytes; the trailers are put into `trailers` before the body ends.
+    pub(super) fn new(
+        source: Body,
+        length: u64,
+        signer: Option<ChunkSigner>,
+        announced: Vec<String>,
+        trailers: Arc<OnceLock<HeaderMap>>,
+    ) -> Self {
+        Self {
+            source,
+            pending: Bytes::new(),
+            state: State::Size,
+            left: length,
+            signer,
+            announced,
+            trailers,
+        }
+    }
+
+    /// The decoded body.
+    pub(super) fn into_body(self) -> Body {
+        let frames = stream::try_unfold(self, |mut chunked| async move {
+            let bytes = chunked.next().await?;
+            Ok(bytes.map(|bytes| (Frame::data(bytes), chunked)))
+        });
+        BodyExt::boxed_unsync(StreamBody::new(frames))
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, BoxError> {
+        loop {
+            match &mut self.state {
+                State::Size => self.begin_chunk().await?,
+                State::Data { left: 0, .. } => self.end_chunk().await?,
+                State::Data { left, sha256, .. } => {
+                    if self.pending.is_empty() {
+                        self.pending = next_data(&mut self.source).await?.ok_or_else(incomplete)?;
+                    }
+                    let take = usize::try_from(*left).unwrap_or(usize::MAX).min(self.pending.len());
+                    let bytes = self.pending.split_to(take);
+                    *left -= take as u64;
+                    if self.signer.is_some() {
+                        sha256.update(&bytes);
+                    }
+                    return Ok(Some(bytes));
+                }
+                State::Ended => return Ok(None),
+            }
+        }
+    }
+
+    async fn begin_chunk(&mut self) -> Result<(), BoxError> {
+        let line = self.line().await?.ok_or_else(incomplete)?;
+        let (size, signature) = parse_size(&line).ok_or_else(malformed)?;
+        self.left = self.left.checked_sub(size).ok_or_else(incomplete)?;
+        if size > 0 {
+            self.state = State::Data {
+                left: size,
+                sha256: Sha256::new(),
+                signature,
+            };
+            return Ok(());
+        }
+        self.check_chunk(Sha256::new(), signature)?;
+        self.read_trailers().await?;
+        if self.left > 0 {
+            return Err(incomplete());
+        }
+        self.state = State::Ended;
+        Ok(())
+    }
+
+    async fn end_chunk(&mut self) -> Result<(), BoxError> {
+        let line = self.line().await?.ok_or_else(incomplete)?;
+        match std::mem::replace(&mut self.state, State::Size) {
+            State::Data { sha256, signature, .. } if line.is_empty() => {
+                self.check_chunk(sha256, signature)
+            }
+            State::Data { .. } | State::Size | State::Ended => Err(malformed()),
+        }
+    }
+
+    fn check_chunk(&mut self, sha256: Sha256, signature: Option<String>) -> Result<(), BoxError> {
+        let Some(signer) = &mut self.signer else {
+            return Ok(());
+        };
+        if signer.chunk(sha256, &signature.ok_or_else(malformed)?) {
+            Ok(())
+        } else {
+            Err(gateway::Error::PayloadMismatch.into())
+        }
+    }
+
+    async fn read_trailers(&mut self) -> Result<(), BoxError> {
+        let mut trailers = HeaderMap::new();
+        let (mut canonical, mut signature) = (String::new(), None);
+        while let Some(line) = self.line().await? {
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(malformed)?;
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+            if name == TRAILER_SIGNATURE {
+                signature = Some(value.to_owned());
+                continue;
+            }
+            canonical.push_str(&format!("{name}:{value}\n"));
+            let name: HeaderName = name.parse().map_err(|_| malformed())?;
+            let value = HeaderValue::from_str(value).map_err(|_| malformed())?;
+            if trailers.insert(name, value).is_some() || trailers.len() > MAX_TRAILERS {
+                return Err(malformed());
+            }
+        }
+        if !self.pending.is_empty() || next_data(&mut self.source).await?.is_some() {
+            return Err(malformed());
+        }
+        if let Some(signer) = &mut self.signer
+            && !(trailers.is_empty() && self.announced.is_empty())
+            && !signer.trailers(&canonical, &signature.ok_or_else(malformed)?)
+        {
+            return Err(gateway::Error::PayloadMismatch.into());
+        }
+        let announced = |name: &HeaderName| self.announced.iter().any(|other| other == name.as_str());
+        if trailers.len() != self.announced.len() || !trailers.keys().all(announced) {
+            return Err(malformed());
+        }
+        self.trailers.get_or_init(|| trailers);
+        Ok(())
+    }
+
+    /// The next line without its end; `None` where the body has ended and nothing is left.
+    async fn line(&mut self) -> Result<Option<String>, BoxError> {
+        let mut line = Vec::new();
+        loop {
+            let end = self.pending.iter().position(|byte| *byte == b'\n');
+            let take = end.unwrap_or(self.pending.len());
+            if line.len() + take > MAX_LINE {
+                return Err(malformed());
+            }
+            line.extend_from_slice(&self.pending.split_to(take));
+            if end.is_some() {
+                self.pending.advance(1);
+                break;
+            }
+            match next_data(&mut self.source).await? {
+                Some(bytes) => self.pending = bytes,
+                None if line.is_empty() => return Ok(None),
+                None => break,
+            }
+        }
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        String::from_utf8(line).map(Some).map_err(|_| malformed())
+    }
+}
+
+/// `SIZE` in hexadecimal digits, or `SIZE;chunk-signature=SIGNATURE`.
+fn parse_size(line: &str) -> Option<(u64, Option<String>)> {
+    let (size, extension) = match line.split_once(';') {
+        Some((size, extension)) => (size, Some(extension)),
+        None => (line, None),
+    };
+    let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let size = u64::from_str_radix(size, 16).ok().filter(|_| digits)?;
+    let signature = extension.and_then(|text| text.trim().strip_prefix("chunk-signature="));
+    Some((size, signature.map(str::to_owned)))
+}
+
+fn malformed() -> BoxError {
+    gateway::Error::InvalidRequest("The aws-chunked body is malformed.").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `wire`, which arrives in pieces of `piece` bytes.
+    async fn decode(wire: &str, length: u64, piece: usize) -> Result<String, String> {
+        let pieces: Vec<Result<_, BoxError>> = wire
+            .as_bytes()
+            .chunks(piece)
+            .map(|bytes| Ok(Frame::data(Bytes::copy_from_slice(bytes))))
+            .collect();
+        let source = BodyExt::boxed_unsync(StreamBody::new(stream::iter(pieces)));
+        let chunked = Chunked::new(source, length, None, vec![], Arc::default());
+        let collected = chunked.into_body().collect().await;
+        let bytes = collected.map_err(|error| error.to_string())?.to_bytes();
+        Ok(String::from_utf8(bytes.to_vec()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn chunks_are_joined_however_they_arrive() {
+        let wire = "A\r\n0123456789\r\n1;chunk-signature=x\r\na\r\n0\r\n\r\n";
+        for piece in [1, 2, 3, 7, 1000] {
+            assert_eq!(decode(wire, 11, piece).await, Ok("0123456789a".to_owned()), "{piece}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_early_never_looks_whole() {
+        let early = gateway::Error::IncompleteBody.to_string();
+        for (wire, length) in [
+            ("", 0),
+            ("5\r\nhello\r\n", 5),
+            ("5\r\nhel", 5),
+            ("5\r\nhello\r\n0\r\n\r\n", 6),
+            ("5\r\nhello\r\n0\r\n\r\n", 4),
+        ] {
+            assert_eq!(decode(wire, length, 1000).await, Err(early.clone()), "{wire:?} {length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn malformed_chunks_are_refused() {
+        let long = format!("{}\r\n", "0".repeat(MAX_LINE + 1));
+        for wire in [
+            "x\r\n",
+            "+5\r\nhello\r\n0\r\n\r\n",
+            "5\r\nhelloworld\r\n0\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\nmore",
+            "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:surprise\r\n\r\n",
+            "5\r\nhello\r\n0\r\nnonsense\r\n\r\n",
+            &long,
+        ] {
+            let error = decode(wire, 5, 1000).await.expect_err(wire);
+            assert!(error.contains("malformed"), "{wire:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What a request claims about its signature, read before the signature is verified.
+//!
+//! Refuses what the verifier would let through or does not know: other mechanisms than SigV4, two at once, signed headers
+//! that are missing, and `host` or `x-amz-*` headers that are present but not signed.
+
+use http::{HeaderMap, header};
+
+use super::error::{Code, Refusal};
+use super::query::Query;
+
+/// The only algorithm that is spoken.
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The longest life of a presigned URL, in seconds: a week.
+const MAX_EXPIRES: u64 = 604_800;
+
+/// Who a request says it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Claim {
+    Anonymous,
+    Signed(Signed),
+}
+
+/// A SigV4 signature, not yet verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) access_key_id: String,
+    /// `YYYYMMDD`.
+    pub(super) date: String,
+    pub(super) region: String,
+    pub(super) signature: String,
+    headers: Vec<String>,
+}
+
+impl Claim {
+    /// Reads the claim.
+    ///
+    /// # Errors
+    /// The refusals that need no secret.
+    pub(super) fn parse(headers: &HeaderMap, query: &Query) -> Result<Self, Refusal> {
+        let presigned = query.has("X-Amz-Signature");
+        let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = authorizations.next();
+        if query.has("Signature") && !presigned {
+            return Err(wrong_mechanism());
+        }
+        if authorizations.next().is_some() || (presigned && authorization.is_some()) {
+            return Err(Refusal::because(
+                Code::InvalidArgument,
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+                 parameter or the Authorization header should be specified",
+            ));
+        }
+        let signed = match (presigned, authorization) {
+            (true, _) => Signed::from_query(query)?,
+            (false, Some(value)) => Signed::from_header(value.to_str().unwrap_or_default())?,
+            (false, None) => return Ok(Self::Anonymous),
+        };
+        signed.check_headers(headers)?;
+        Ok(Self::Signed(signed))
+    }
+}
+
+impl Signed {
+    fn from_header(value: &str) -> Result<Self, Refusal> {
+        let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
+        match algorithm {
+            ALGORITHM => {}
+            "AWS" => return Err(wrong_mechanism()),
+            "AWS4-ECDSA-P256-SHA256" => return Err(Refusal::not_implemented(algorithm)),
+            _ => {
+                return Err(Refusal::because(
+                    Code::InvalidArgument,
+                    "Unsupported Authorization Type",
+                )
+                .with("ArgumentName", "Authorization"));
+            }
+        }
+        let part = |name: &str| {
+            let mut parts = rest.split(',').map(str::trim);
+            parts.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+        };
+        let malformed = || Refusal::new(Code::AuthorizationHeaderMalformed);
+        let credential = part("Credential").ok_or_else(malformed)?;
+        let headers = part("SignedHeaders").ok_or_else(malformed)?;
+        let signature = part("Signature").ok_or_else(malformed)?;
+        Self::new(credential, headers, signature).ok_or_else(malformed)
+    }
+
+    fn from_query(query: &Query) -> Result<Self, Refusal> {
+        let malformed = || Refusal::new(Code::AuthorizationQueryParametersError);
+        let value = |name| query.get(name).ok_or_else(malformed);
+        if value("X-Amz-Algorithm")? != ALGORITHM {
+            return Err(Refusal::because(
+                Code::AuthorizationQueryParametersError,
+                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
+            ));
+        }
+        value("X-Amz-Date")?;
+        let expires: u64 = value("X-Amz-Expires")?.parse().map_err(|_| malformed())?;
+        if expires > MAX_EXPIRES {
+            return Err(Refusal::because(
+                Code::AuthorizationQueryParametersError,
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less \
+                 than 604800 seconds",
+            ));
+        }
+        let credential = value("X-Amz-Credential")?;
+        let headers = value("X-Amz-SignedHeaders")?;
+        Self::new(credential, headers, value("X-Amz-Signature")?).ok_or_else(malformed)
+    }
+
+    /// `None` where the credential is not `ID/DATE/REGION/s3/aws4_request`.
+    fn new(credential: &str, headers: &str, signature: &str) -> Option<Self> {
+        let mut scope = credential.rsplitn(5, '/');
+        let (terminator, service) = (scope.next()?, scope.next()?);
+        let (region, date, access_key_id) = (scope.next()?, scope.next()?, scope.next()?);
+        if terminator != "aws4_request" || service != "s3" {
+            return None;
+        }
+        Some(Self {
+            access_key_id: access_key_id.to_owned(),
+            date: date.to_owned(),
+            region: region.to_owned(),
+            signature: signature.to_owned(),
+            headers: headers.split(';').map(str::to_ascii_lowercase).collect(),
+        })
+    }
+
+    fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if let Some(missing) = self.headers.iter().find(|name| !headers.contains_key(*name)) {
+            return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", missing));
+        }
+        let must = |name: &&str| *name == header::HOST.as_str() || name.starts_with("x-amz-");
+        let signed = |name: &str| self.headers.iter().any(|other| other == name);
+        let unsigned: Vec<&str> = headers
+            .keys()
+            .map(http::HeaderName::as_str)
+            .filter(must)
+            .filter(|name| !signed(name))
+            .collect();
+        if unsigned.is_empty() && signed(header::HOST.as_str()) {
+            return Ok(());
+        }
+        Err(Refusal::because(
+            Code::AccessDenied,
+            "There were headers present in the request which were not signed",
+        )
+        .with("HeadersNotSigned", unsigned.join(", ")))
+    }
+}
+
+fn wrong_mechanism() -> Refusal {
+    Refusal::because(
+        Code::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDENTIAL: &str = "Credential=FB/20261123/mars-1/s3/aws4_request";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let parse = |(name, value): &(&'static str, &str)| {
+            let value = http::HeaderValue::from_str(value).expect("a value");
+            (http::HeaderName::from_static(name), value)
+        };
+        pairs.iter().map(parse).collect()
+    }
+
+    fn claim(pairs: &[(&'static str, &str)], query: &str) -> Result<Claim, Code> {
+        let query = Query::parse(query).expect("a query");
+        Claim::parse(&headers(pairs), &query).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_header_claim_is_read() {
+        let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let pairs = [("authorization", value.as_str()), ("host", "h"), ("x-amz-date", "d")];
+        let Ok(Claim::Signed(signed)) = claim(&pairs, "") else {
+            panic!("a signed claim")
+        };
+        assert_eq!(signed.access_key_id, "FB");
+        assert_eq!(signed.region, "mars-1");
+        assert_eq!(signed.signature, "abc");
+        assert_eq!(claim(&[("host", "h")], "prefix=a"), Ok(Claim::Anonymous));
+    }
+
+    #[test]
+    fn other_mechanisms_are_refused() {
+        for (value, code) in [
+            ("AWS FB:signature", Code::InvalidRequest),
+            ("Basic Zm9v", Code::InvalidArgument),
+            ("AWS4-ECDSA-P256-SHA256 x", Code::NotImplemented),
+            ("AWS4-HMAC-SHA256 nonsense", Code::AuthorizationHeaderMalformed),
+            (
+                "AWS4-HMAC-SHA256 Credential=FB/20261123/x/sts/aws4_request, SignedHeaders=host, Signature=a",
+                Code::AuthorizationHeaderMalformed,
+            ),
+        ] {
+            assert_eq!(claim(&[("authorization", value), ("host", "h")], ""), Err(code), "{value}");
+        }
+        let v2 = "AWSAccessKeyId=FB&Expires=1&Signature=x";
+        assert_eq!(claim(&[("host", "h")], v2), Err(Code::InvalidRequest));
+        let both = [("authorization", "AWS4-HMAC-SHA256 x"), ("host", "h")];
+        assert_eq!(claim(&both, "X-Amz-Signature=x"), Err(Code::InvalidArgument));
+    }
+
+    #[test]
+    fn unsigned_and_missing_headers_are_refused() {
+        let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let base = [("authorization", value.as_str()), ("host", "h"), ("x-amz-date", "d")];
+        let mut more = base.to_vec();
+        more.push(("x-amz-acl", "public-read"));
+        assert_eq!(claim(&more, ""), Err(Code::AccessDenied));
+        assert_eq!(claim(&base[..2], ""), Err(Code::SignatureDoesNotMatch));
+        let mut fine = base.to_vec();
+        fine.push(("accept-encoding", "identity"));
+        assert!(claim(&fine, "").is_ok());
+    }
+
+    #[test]
+    fn a_presigned_url_lives_a_week_at_most() {
+        let query = |expires: &str| {
+            format!(
+                "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=FB%2F20261123%2Fx%2Fs3%2Faws4_request\
+                 &X-Amz-Date=20261123T000000Z&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=a"
+            )
+        };
+        let host = [("host", "h")];
+        assert!(claim(&host, &query("604800")).is_ok());
+        for bad in ["604801", "soon", "-1"] {
+            assert_eq!(
+                claim(&host, &query(bad)),
+                Err(Code::AuthorizationQueryParametersError),
+                "{bad}"
+            );
+        }
+        let unsigned = [("host", "h"), ("x-amz-acl", "private")];
+        assert_eq!(claim(&unsigned, &query("60")), Err(Code::AccessDenied));
+    }
+}

@@ -1,0 +1,158 @@
+//! What the public S3 door counts: requests, bytes and latency by where the answer came from.
+//!
+//! Fixed tables indexed by the enums' own order, so that counting is one atomic addition and no label is ever looked up.
+
+use std::time::Duration;
+
+use super::histogram::Histogram;
+use super::metrics::Counter;
+use super::sample::{Sample, Value, Visit};
+use crate::types::{OperationName, Source};
+
+const OPERATIONS: usize = OperationName::ALL.len();
+const SOURCES: usize = Source::ALL.len();
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// The label of a request that was refused before its operation was known.
+const UNKNOWN: &str = "unknown";
+
+type ByClass = [Counter; CLASSES.len()];
+
+/// The door's metrics.
+#[derive(Debug, Default)]
+pub struct S3Metrics {
+    /// One row per operation, the last for requests whose operation was never known.
+    requests: [[ByClass; SOURCES]; OPERATIONS + 1],
+    response_bytes: [Counter; SOURCES],
+    first_byte: [Histogram; SOURCES],
+    duration: [Histogram; SOURCES],
+}
+
+/// One answered request, when its body has ended or was dropped.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered {
+    pub operation: Option<OperationName>,
+    pub source: Source,
+    pub status: http::StatusCode,
+    /// Bytes of the body that were handed to the connection.
+    pub bytes: u64,
+    pub first_byte: Duration,
+    pub duration: Duration,
+}
+
+impl S3Metrics {
+    /// Counts a request.
+    pub fn count(&self, answered: Answered) {
+        let operation = answered.operation.map_or(OPERATIONS, |name| name as usize);
+        let source = answered.source as usize;
+        let class = usize::from(answered.status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        self.requests[operation][source][class].increment();
+        self.response_bytes[source].add(answered.bytes);
+        self.first_byte[source].record(answered.first_byte);
+        self.duration[source].record(answered.duration);
+    }
+
+    /// The requests counted so far, of every operation, source and status.
+    pub fn requests(&self) -> u64 {
+        let counters = self.requests.iter().flatten().flatten();
+        counters.map(Counter::get).sum()
+    }
+}
+
+impl Visit for S3Metrics {
+    fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
+        let names = OperationName::ALL.map(OperationName::as_str);
+        for (operation, row) in names.into_iter().chain([UNKNOWN]).zip(&self.requests) {
+            for (source, counters) in Source::ALL.iter().zip(row) {
+                for (class, counter) in CLASSES.iter().zip(counters) {
+                    yield_sample(Sample {
+                        name: "forebay_s3_requests_total",
+                        help: "Requests answered, by operation, source of the answer and class of the status",
+                        labels: &[
+                            ("operation", operation),
+                            ("source", source.as_str()),
+                            ("status", class),
+                        ],
+                        value: Value::Counter(counter.get()),
+                    });
+                }
+            }
+        }
+        let mut by_source = |name, help, source: &Source, value| {
+            yield_sample(Sample {
+                name,
+                help,
+                labels: &[("source", source.as_str())],
+                value,
+            });
+        };
+        for (source, counter) in Source::ALL.iter().zip(&self.response_bytes) {
+            by_source(
+                "forebay_s3_response_bytes_total",
+                "Bytes of answers' bodies, by source of the answer",
+                source,
+                Value::Counter(counter.get()),
+            );
+        }
+        for (source, histogram) in Source::ALL.iter().zip(&self.first_byte) {
+            by_source(
+                "forebay_s3_first_byte_seconds",
+                "Time from a request's head to the first byte of its answer's body",
+                source,
+                Value::Histogram(histogram),
+            );
+        }
+        for (source, histogram) in Source::ALL.iter().zip(&self.duration) {
+            by_source(
+                "forebay_s3_request_duration_seconds",
+                "Time from a request's head to the end of its answer's body",
+                source,
+                Value::Histogram(histogram),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_follow_the_order_of_the_enums() {
+        for (index, name) in OperationName::ALL.into_iter().enumerate() {
+            assert_eq!(name as usize, index, "{name:?}");
+        }
+        for (index, source) in Source::ALL.into_iter().enumerate() {
+            assert_eq!(source as usize, index, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_under_its_labels() {
+        let metrics = S3Metrics::default();
+        metrics.count(Answered {
+            operation: Some(OperationName::GetObject),
+            source: Source::Memory,
+            status: http::StatusCode::PARTIAL_CONTENT,
+            bytes: 7,
+            first_byte: Duration::from_millis(1),
+            duration: Duration::from_millis(2),
+        });
+        let mut seen = Vec::new();
+        metrics.visit(&mut |sample| {
+            if !sample.value.is_zero() {
+                let labels: Vec<_> = sample.labels.iter().map(|(_, value)| *value).collect();
+                seen.push(format!("{} {}", sample.name, labels.join(" ")));
+            }
+        });
+        assert_eq!(metrics.requests(), 1);
+        assert_eq!(
+            seen,
+            [
+                "forebay_s3_requests_total GetObject memory 2xx",
+                "forebay_s3_response_bytes_total memory",
+                "forebay_s3_first_byte_seconds memory",
+                "forebay_s3_request_duration_seconds memory",
+            ]
+        );
+    }
+}
