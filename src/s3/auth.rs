@@ -45,7 +45,12 @@ impl Verifier {
     ///
     /// # Errors
     /// S3's refusal: wrong signature, unknown key, skewed clock, expired URL.
-    pub(super) async fn verify(&self, parts: &Parts, signed: &Signed, auth: &Auth) -> Result<Identity, Refusal> {
+    pub(super) async fn verify(
+        &self,
+        parts: &Parts,
+        signed: &Signed,
+        auth: &Auth,
+    ) -> Result<Identity, Refusal> {
         let slot = Slot::default();
         let response = self
             .service
@@ -58,7 +63,9 @@ impl Verifier {
                 .cloned()
                 .ok_or_else(|| Refusal::new(Code::InvalidAccessKeyId)),
             Some(_) => Err(Refusal::new(Code::SignatureDoesNotMatch)),
-            None => Err(refusal(response.body().bytes().as_deref().unwrap_or_default())),
+            None => Err(refusal(
+                response.body().bytes().as_deref().unwrap_or_default(),
+            )),
         }
     }
 }

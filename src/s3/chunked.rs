@@ -86,7 +86,9 @@ impl Chunked {
                     if self.pending.is_empty() {
                         self.pending = next_data(&mut self.source).await?.ok_or_else(incomplete)?;
                     }
-                    let take = usize::try_from(*left).unwrap_or(usize::MAX).min(self.pending.len());
+                    let take = usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(self.pending.len());
                     let bytes = self.pending.split_to(take);
                     *left -= take as u64;
                     if self.signer.is_some() {
@@ -123,9 +125,9 @@ impl Chunked {
     async fn end_chunk(&mut self) -> Result<(), BoxError> {
         let line = self.line().await?.ok_or_else(incomplete)?;
         match std::mem::replace(&mut self.state, State::Size) {
-            State::Data { sha256, signature, .. } if line.is_empty() => {
-                self.check_chunk(sha256, signature)
-            }
+            State::Data {
+                sha256, signature, ..
+            } if line.is_empty() => self.check_chunk(sha256, signature),
             State::Data { .. } | State::Size | State::Ended => Err(malformed()),
         }
     }
@@ -170,7 +172,8 @@ impl Chunked {
         {
             return Err(gateway::Error::PayloadMismatch.into());
         }
-        let announced = |name: &HeaderName| self.announced.iter().any(|other| other == name.as_str());
+        let announced =
+            |name: &HeaderName| self.announced.iter().any(|other| other == name.as_str());
         if trailers.len() != self.announced.len() || !trailers.keys().all(announced) {
             return Err(malformed());
         }
@@ -243,7 +246,11 @@ mod tests {
     async fn chunks_are_joined_however_they_arrive() {
         let wire = "A\r\n0123456789\r\n1;chunk-signature=x\r\na\r\n0\r\n\r\n";
         for piece in [1, 2, 3, 7, 1000] {
-            assert_eq!(decode(wire, 11, piece).await, Ok("0123456789a".to_owned()), "{piece}");
+            assert_eq!(
+                decode(wire, 11, piece).await,
+                Ok("0123456789a".to_owned()),
+                "{piece}"
+            );
         }
     }
 
@@ -257,7 +264,11 @@ mod tests {
             ("5\r\nhello\r\n0\r\n\r\n", 6),
             ("5\r\nhello\r\n0\r\n\r\n", 4),
         ] {
-            assert_eq!(decode(wire, length, 1000).await, Err(early.clone()), "{wire:?} {length}");
+            assert_eq!(
+                decode(wire, length, 1000).await,
+                Err(early.clone()),
+                "{wire:?} {length}"
+            );
         }
     }
 

@@ -127,7 +127,11 @@ impl Signed {
     }
 
     fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if let Some(missing) = self.headers.iter().find(|name| !headers.contains_key(*name)) {
+        if let Some(missing) = self
+            .headers
+            .iter()
+            .find(|name| !headers.contains_key(*name))
+        {
             return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", missing));
         }
         let must = |name: &&str| *name == header::HOST.as_str() || name.starts_with("x-amz-");
@@ -177,8 +181,13 @@ mod tests {
 
     #[test]
     fn a_header_claim_is_read() {
-        let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
-        let pairs = [("authorization", value.as_str()), ("host", "h"), ("x-amz-date", "d")];
+        let value =
+            format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let pairs = [
+            ("authorization", value.as_str()),
+            ("host", "h"),
+            ("x-amz-date", "d"),
+        ];
         let Ok(Claim::Signed(signed)) = claim(&pairs, "") else {
             panic!("a signed claim")
         };
@@ -194,24 +203,39 @@ mod tests {
             ("AWS FB:signature", Code::InvalidRequest),
             ("Basic Zm9v", Code::InvalidArgument),
             ("AWS4-ECDSA-P256-SHA256 x", Code::NotImplemented),
-            ("AWS4-HMAC-SHA256 nonsense", Code::AuthorizationHeaderMalformed),
+            (
+                "AWS4-HMAC-SHA256 nonsense",
+                Code::AuthorizationHeaderMalformed,
+            ),
             (
                 "AWS4-HMAC-SHA256 Credential=FB/20261123/x/sts/aws4_request, SignedHeaders=host, Signature=a",
                 Code::AuthorizationHeaderMalformed,
             ),
         ] {
-            assert_eq!(claim(&[("authorization", value), ("host", "h")], ""), Err(code), "{value}");
+            assert_eq!(
+                claim(&[("authorization", value), ("host", "h")], ""),
+                Err(code),
+                "{value}"
+            );
         }
         let v2 = "AWSAccessKeyId=FB&Expires=1&Signature=x";
         assert_eq!(claim(&[("host", "h")], v2), Err(Code::InvalidRequest));
         let both = [("authorization", "AWS4-HMAC-SHA256 x"), ("host", "h")];
-        assert_eq!(claim(&both, "X-Amz-Signature=x"), Err(Code::InvalidArgument));
+        assert_eq!(
+            claim(&both, "X-Amz-Signature=x"),
+            Err(Code::InvalidArgument)
+        );
     }
 
     #[test]
     fn unsigned_and_missing_headers_are_refused() {
-        let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
-        let base = [("authorization", value.as_str()), ("host", "h"), ("x-amz-date", "d")];
+        let value =
+            format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let base = [
+            ("authorization", value.as_str()),
+            ("host", "h"),
+            ("x-amz-date", "d"),
+        ];
         let mut more = base.to_vec();
         more.push(("x-amz-acl", "public-read"));
         assert_eq!(claim(&more, ""), Err(Code::AccessDenied));

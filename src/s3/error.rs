@@ -23,6 +23,7 @@ pub(super) enum Code {
     InvalidAccessKeyId,
     InvalidArgument,
     InvalidBucketName,
+    InvalidDigest,
     InvalidRange,
     InvalidRequest,
     InvalidUri,
@@ -71,6 +72,7 @@ impl Code {
             Self::InvalidAccessKeyId => "InvalidAccessKeyId",
             Self::InvalidArgument => "InvalidArgument",
             Self::InvalidBucketName => "InvalidBucketName",
+            Self::InvalidDigest => "InvalidDigest",
             Self::InvalidRange => "InvalidRange",
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidUri => "InvalidURI",
@@ -101,6 +103,7 @@ impl Code {
             | Self::IncompleteBody
             | Self::InvalidArgument
             | Self::InvalidBucketName
+            | Self::InvalidDigest
             | Self::InvalidRequest
             | Self::InvalidUri
             | Self::KeyTooLong
@@ -139,6 +142,9 @@ impl Code {
             }
             Self::InvalidArgument => "Invalid Argument",
             Self::InvalidBucketName => "The specified bucket is not valid.",
+            Self::InvalidDigest => {
+                "The Content-MD5 or checksum value that you specified is not valid."
+            }
             Self::InvalidRange => "The requested range is not satisfiable",
             Self::InvalidRequest => "Invalid Request",
             Self::InvalidUri => "Couldn't parse the specified URI.",
@@ -146,9 +152,7 @@ impl Code {
             Self::MalformedXml => {
                 "The XML you provided was not well-formed or did not validate against our published schema"
             }
-            Self::MethodNotAllowed => {
-                "The specified method is not allowed against this resource."
-            }
+            Self::MethodNotAllowed => "The specified method is not allowed against this resource.",
             Self::MissingContentLength => "You must provide the Content-Length HTTP header.",
             Self::NoSuchBucket => "The specified bucket does not exist",
             Self::NotImplemented => {
@@ -239,8 +243,10 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         gateway::Error::NoSuchBucket(bucket) => {
             Refusal::new(Code::NoSuchBucket).with("BucketName", bucket.as_str())
         }
-        gateway::Error::KeyTooLong => Refusal::new(Code::KeyTooLong)
-            .with("MaxSizeAllowed", crate::types::names::MAX_KEY_BYTES.to_string()),
+        gateway::Error::KeyTooLong => Refusal::new(Code::KeyTooLong).with(
+            "MaxSizeAllowed",
+            crate::types::names::MAX_KEY_BYTES.to_string(),
+        ),
         gateway::Error::PreconditionFailed { condition } => {
             Refusal::new(Code::PreconditionFailed).with("Condition", *condition)
         }
@@ -254,6 +260,7 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
             Code::BadDigest,
             format!("The {checksum} you specified did not match what we received."),
         ),
+        gateway::Error::InvalidDigest => Refusal::new(Code::InvalidDigest),
         gateway::Error::PayloadMismatch => Refusal::new(Code::XAmzContentSha256Mismatch),
         gateway::Error::IncompleteBody => Refusal::new(Code::IncompleteBody),
         gateway::Error::MalformedXml => Refusal::new(Code::MalformedXml),

@@ -1,1 +1,360 @@
-//! s3
+//! The public S3 door: verify, parse, authorise, serve, render, tell.
+//!
+//! [`Door::handle`] answers every request with S3's own words and never fails; a body that breaks mid-way ends in an error,
+//! upon which hyper resets the connection. What an operation does is the gateway's business.
+
+mod access;
+mod auth;
+mod backend;
+mod chunked;
+mod claim;
+mod error;
+mod headers;
+mod payload;
+mod query;
+mod read;
+mod request_id;
+mod response;
+mod router;
+mod signing;
+mod target;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+
+use self::access::Entry;
+use self::auth::Verifier;
+use self::claim::Claim;
+use self::error::{Code, Failure, Refusal};
+use self::query::Query;
+use self::read::Overrides;
+use self::request_id::RequestIds;
+use self::response::About;
+use crate::auth::Auth;
+use crate::clock::Clock;
+use crate::gateway::read::ReadMethod;
+use crate::gateway::{Answer, Context, Gateway};
+use crate::telemetry::Metrics;
+use crate::types::{
+    Action, Body, BoxError, Operation, OperationName, Principal, Resource, Secret, Source, Target,
+};
+
+pub use backend::Backend;
+
+/// How the door is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Domains below which a host's name is a bucket's (virtual-host style).
+    pub domains: Vec<String>,
+    /// By how much a client's clock may differ.
+    pub skew: Duration,
+    /// The node's name, for `x-forebay-node`.
+    pub node: String,
+    /// Whether answers carry `x-forebay-cache` and `x-forebay-node`.
+    pub show_cache: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            // Amazon's own limit.
+            skew: Duration::from_secs(900),
+            node: "forebay".to_owned(),
+            show_cache: true,
+        }
+    }
+}
+
+/// The door in front of a gateway.
+pub struct Door<G = Gateway> {
+    gateway: Arc<G>,
+    auth: Arc<ArcSwap<Auth>>,
+    verifier: Verifier,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    ids: RequestIds,
+    anonymous: Arc<Principal>,
+    domains: Vec<String>,
+    node: HeaderValue,
+    show_cache: bool,
+}
+
+/// A verified caller.
+struct Caller {
+    claim: Claim,
+    principal: Arc<Principal>,
+    secret: Option<Secret>,
+}
+
+impl<G: Backend> Door<G> {
+    /// A door that serves `gateway` to the identities of `auth`, which may be swapped at any time.
+    pub fn new(
+        config: Config,
+        gateway: Arc<G>,
+        auth: Arc<ArcSwap<Auth>>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Self {
+        let node = HeaderValue::from_str(&config.node);
+        Self {
+            gateway,
+            verifier: Verifier::new(Arc::clone(&auth), config.skew),
+            auth,
+            metrics,
+            clock,
+            ids: RequestIds::new(&config.node),
+            anonymous: Arc::new(Principal::anonymous()),
+            domains: config.domains,
+            node: node.unwrap_or(HeaderValue::from_static("forebay")),
+            show_cache: config.show_cache,
+        }
+    }
+
+    /// Answers a request that came from `peer`.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = request.into_parts();
+        let body = BodyExt::boxed_unsync(body.map_err(Into::into));
+        let (method, request_id) = (parts.method.clone(), self.ids.next());
+        let range = parts.headers.get(header::RANGE).cloned();
+        let mut entry = Entry::new(
+            &self.clock,
+            &self.metrics,
+            request_id.into(),
+            peer,
+            method.clone(),
+        );
+        let outcome = self.serve(parts, body, &mut entry).await;
+        let host_id = self.ids.host_id(&entry.request_id);
+        let (mut response, source) = match outcome {
+            Ok(answer) => (answer.response, answer.source),
+            Err(failure) => {
+                let about = About {
+                    method: &method,
+                    resource: entry.target_path(),
+                    range: range.as_ref().and_then(|range| range.to_str().ok()),
+                    request_id: &entry.request_id,
+                    host_id: &host_id,
+                };
+                let (response, code) = response::failure(&failure, &about);
+                log_failure(&failure, &about);
+                entry.failed(&code);
+                (response, Source::Bypass)
+            }
+        };
+        let shown = self.show_cache.then_some((source, &self.node));
+        response::decorate(response.headers_mut(), &entry.request_id, &host_id, shown);
+        let status = response.status();
+        response.map(|body| entry.watch(status, source, body))
+    }
+
+    async fn serve(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        entry: &mut Entry,
+    ) -> Result<Answer, Failure> {
+        refuse_forms(&parts)?;
+        let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        let target = target::parse(parts.uri.path(), host(&parts.headers), &self.domains)?;
+        entry.target(&target);
+        let auth = self.auth.load_full();
+        let caller = self.verify(&parts, &query, &auth).await?;
+        entry.caller(&caller.principal);
+        query.drop_signature();
+        headers::hoist(&mut query, &mut parts.headers)?;
+        let operation = router::route(&parts.method, target, &query, &parts.headers)?;
+        entry.operation(&operation);
+        authorize(&auth, &caller.principal, &operation, entry)?;
+        headers::refuse_privileged(&parts.headers)?;
+        let context = Context {
+            principal: Arc::clone(&caller.principal),
+            auth,
+            request_id: Arc::clone(&entry.request_id),
+        };
+        match (operation.name, operation.target.clone()) {
+            (OperationName::GetObject, Target::Object(bucket, key)) => {
+                self.read(
+                    &context,
+                    &caller,
+                    parts,
+                    query,
+                    (ReadMethod::Get, bucket, key),
+                )
+                .await
+            }
+            (OperationName::HeadObject, Target::Object(bucket, key)) => {
+                self.read(
+                    &context,
+                    &caller,
+                    parts,
+                    query,
+                    (ReadMethod::Head, bucket, key),
+                )
+                .await
+            }
+            (_, _) => {
+                self.forward(&context, &caller, parts, query, operation, body)
+                    .await
+            }
+        }
+    }
+
+    async fn verify(&self, parts: &Parts, query: &Query, auth: &Auth) -> Result<Caller, Refusal> {
+        let claim = Claim::parse(&parts.headers, query)?;
+        let Claim::Signed(signed) = &claim else {
+            return Ok(Caller {
+                claim,
+                principal: Arc::clone(&self.anonymous),
+                secret: None,
+            });
+        };
+        let identity = self.verifier.verify(parts, signed, auth).await?;
+        Ok(Caller {
+            claim,
+            principal: identity.principal,
+            secret: Some(identity.secret),
+        })
+    }
+
+    async fn read(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        parts: Parts,
+        mut query: Query,
+        (method, bucket, key): (
+            ReadMethod,
+            crate::types::BucketName,
+            crate::types::ObjectKey,
+        ),
+    ) -> Result<Answer, Failure> {
+        let signed = matches!(caller.claim, Claim::Signed(_));
+        let overrides = Overrides::take(&mut query, signed)?;
+        let listing = Resource::Prefix(bucket.clone(), key.as_str().to_owned());
+        let read = read::parse(
+            method,
+            bucket,
+            key,
+            query,
+            headers::meaningful(&parts.headers),
+        );
+        let may_list = || {
+            context
+                .auth
+                .allows(&context.principal, Action("s3:ListBucket"), &listing)
+        };
+        match self
+            .gateway
+            .read(context, read)
+            .await
+            .map_err(Failure::from)
+        {
+            Ok(answer) if answer.response.status() == StatusCode::NOT_FOUND && !may_list() => {
+                Err(Refusal::new(Code::AccessDenied).into())
+            }
+            Err(failure) if is_missing_key(&failure) && !may_list() => {
+                Err(Refusal::new(Code::AccessDenied).into())
+            }
+            Ok(mut answer) => {
+                overrides.apply(&mut answer.response);
+                Ok(answer)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn forward(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        parts: Parts,
+        query: Query,
+        operation: Operation,
+        body: Body,
+    ) -> Result<Answer, Failure> {
+        let upload = payload::upload(&parts.headers, body, &caller.claim, caller.secret.as_ref())?;
+        let request = crate::gateway::Request {
+            operation,
+            method: parts.method,
+            query: query.0,
+            headers: headers::meaningful(&parts.headers),
+            upload,
+        };
+        Ok(self.gateway.forward(context, request).await?)
+    }
+}
+
+fn authorize(
+    auth: &Auth,
+    principal: &Principal,
+    operation: &Operation,
+    entry: &Entry,
+) -> Result<(), Failure> {
+    match auth.authorize(principal, operation) {
+        Ok(()) => {
+            access::audit(entry, principal, operation, None);
+            Ok(())
+        }
+        Err(denied) => {
+            access::audit(entry, principal, operation, Some(denied.action.0));
+            Err(denied.into())
+        }
+    }
+}
+
+/// Browser forms carry their signature in the body, which nothing here reads before the caller is known.
+fn refuse_forms(parts: &Parts) -> Result<(), Refusal> {
+    let is_form = |value: &HeaderValue| {
+        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        value.contains("multipart/form-data")
+    };
+    let types = parts.headers.get_all(header::CONTENT_TYPE);
+    if parts.method == Method::POST && types.iter().any(is_form) {
+        return Err(Refusal::not_implemented("POST Object"));
+    }
+    Ok(())
+}
+
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::HOST)?.to_str().ok()
+}
+
+fn is_missing_key(failure: &Failure) -> bool {
+    match failure {
+        Failure::Relayed(refusal) => {
+            let code = response::element(&refusal.body, "Code");
+            refusal.status == StatusCode::NOT_FOUND
+                && code.is_none_or(|code| code == "NoSuchKey" || code == "NoSuchVersion")
+        }
+        Failure::Refused(_) | Failure::Broken(..) => false,
+    }
+}
+
+fn log_failure(failure: &Failure, about: &About<'_>) {
+    if let Failure::Broken(refusal, cause) = failure {
+        tracing::warn!(
+            target: "forebay::s3",
+            request_id = about.request_id,
+            error = cause as &dyn std::error::Error,
+            "{} {} failed: {}",
+            about.method,
+            about.resource,
+            refusal.code.as_str(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

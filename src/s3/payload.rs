@@ -35,7 +35,12 @@ enum Framing {
 ///
 /// # Errors
 /// Where the headers contradict each other or name a form that is not spoken.
-pub(super) fn upload(headers: &HeaderMap, body: Body, claim: &Claim, secret: Option<&Secret>) -> Result<Upload, Refusal> {
+pub(super) fn upload(
+    headers: &HeaderMap,
+    body: Body,
+    claim: &Claim,
+    secret: Option<&Secret>,
+) -> Result<Upload, Refusal> {
     let body = body.map_err(|_| incomplete()).boxed_unsync();
     match framing(headers)? {
         Framing::Plain => Ok(Upload {
@@ -58,7 +63,11 @@ pub(super) fn upload(headers: &HeaderMap, body: Body, claim: &Claim, secret: Opt
                 (true, Claim::Signed(claim), Some(secret)) => Some(signer(headers, claim, secret)?),
                 (true, _, _) => return Err(Refusal::new(Code::AccessDenied)),
             };
-            let announced = if trailer { announced(headers)? } else { Vec::new() };
+            let announced = if trailer {
+                announced(headers)?
+            } else {
+                Vec::new()
+            };
             let slot = Arc::new(OnceLock::new());
             let chunked = Chunked::new(body, length, signer, announced, Arc::clone(&slot));
             let trailers: Trailers = Box::new(move || slot.get().cloned());
@@ -97,18 +106,23 @@ fn framing(headers: &HeaderMap) -> Result<Framing, Refusal> {
 
 fn signer(headers: &HeaderMap, signed: &Signed, secret: &Secret) -> Result<ChunkSigner, Refusal> {
     let date = text(headers, "x-amz-date")?.unwrap_or_default();
-    Ok(ChunkSigner::new(secret, date, &signed.date, &signed.region, &signed.signature))
+    Ok(ChunkSigner::new(
+        secret,
+        date,
+        &signed.date,
+        &signed.region,
+        &signed.signature,
+    ))
 }
 
 /// The names in `x-amz-trailer`, lower-cased.
 fn announced(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
     let names = text(headers, "x-amz-trailer")?.ok_or_else(|| {
-        Refusal::because(
-            Code::InvalidRequest,
-            "The x-amz-trailer header is missing.",
-        )
+        Refusal::because(Code::InvalidRequest, "The x-amz-trailer header is missing.")
     })?;
-    let names = names.split(',').map(|name| name.trim().to_ascii_lowercase());
+    let names = names
+        .split(',')
+        .map(|name| name.trim().to_ascii_lowercase());
     Ok(names.filter(|name| !name.is_empty()).collect())
 }
 
@@ -125,10 +139,16 @@ fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Refusal> {
         return Ok(None);
     };
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::argument(name, value, "The length is not a number."));
+        return Err(Refusal::argument(
+            name,
+            value,
+            "The length is not a number.",
+        ));
     }
     let parsed = value.parse();
-    parsed.map(Some).map_err(|_| Refusal::argument(name, value, "The length is too large."))
+    parsed
+        .map(Some)
+        .map_err(|_| Refusal::argument(name, value, "The length is too large."))
 }
 
 /// The one value of a header; `None` where it is absent.
@@ -195,7 +215,10 @@ mod tests {
         pairs.iter().map(parse).collect()
     }
 
-    async fn read(pairs: &[(&'static str, &'static str)], bytes: &'static str) -> Result<Bytes, String> {
+    async fn read(
+        pairs: &[(&'static str, &'static str)],
+        bytes: &'static str,
+    ) -> Result<Bytes, String> {
         let upload = upload(&headers(pairs), body::full(bytes), &Claim::Anonymous, None);
         let body = upload.map_err(|refusal| refusal.message.into_owned())?.body;
         let collected = body.collect().await.map_err(|error| error.to_string())?;
@@ -205,8 +228,13 @@ mod tests {
     #[tokio::test]
     async fn a_signed_hash_is_verified_at_the_end() {
         let right = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-        assert_eq!(read(&[(CONTENT_SHA256, right)], "hello").await, Ok("hello".into()));
-        let error = read(&[(CONTENT_SHA256, right)], "hullo").await.expect_err("a wrong hash");
+        assert_eq!(
+            read(&[(CONTENT_SHA256, right)], "hello").await,
+            Ok("hello".into())
+        );
+        let error = read(&[(CONTENT_SHA256, right)], "hullo")
+            .await
+            .expect_err("a wrong hash");
         assert_eq!(error, gateway::Error::PayloadMismatch.to_string());
     }
 
@@ -222,9 +250,17 @@ mod tests {
         assert_eq!(upload.length, Some(5));
         let trailers = upload.trailers.expect("a trailer is announced");
         assert!(trailers().is_none());
-        let bytes = upload.body.collect().await.expect("a whole body").to_bytes();
+        let bytes = upload
+            .body
+            .collect()
+            .await
+            .expect("a whole body")
+            .to_bytes();
         assert_eq!(bytes, "hello");
-        assert_eq!(trailers().expect("trailers")["x-amz-checksum-crc32"], "NhCmhg==");
+        assert_eq!(
+            trailers().expect("trailers")["x-amz-checksum-crc32"],
+            "NhCmhg=="
+        );
     }
 
     #[test]
@@ -237,10 +273,19 @@ mod tests {
         assert_eq!(code(&[(CONTENT_SHA256, "whatever")]), Code::InvalidArgument);
         let chunked = (CONTENT_SHA256, "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
         assert_eq!(code(&[chunked]), Code::MissingContentLength);
-        assert_eq!(code(&[chunked, (DECODED_LENGTH, "5")]), Code::InvalidRequest);
-        assert_eq!(code(&[chunked, (DECODED_LENGTH, "+5")]), Code::InvalidArgument);
+        assert_eq!(
+            code(&[chunked, (DECODED_LENGTH, "5")]),
+            Code::InvalidRequest
+        );
+        assert_eq!(
+            code(&[chunked, (DECODED_LENGTH, "+5")]),
+            Code::InvalidArgument
+        );
         let signed = (CONTENT_SHA256, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
         assert_eq!(code(&[signed, (DECODED_LENGTH, "5")]), Code::AccessDenied);
-        assert_eq!(code(&[(CONTENT_SHA256, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")]), Code::NotImplemented);
+        assert_eq!(
+            code(&[(CONTENT_SHA256, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")]),
+            Code::NotImplemented
+        );
     }
 }

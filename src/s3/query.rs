@@ -82,7 +82,9 @@ pub(super) fn decode(raw: &str) -> Result<String, Refusal> {
     if !escapes.all(|(at, _)| hex(at + 1) && hex(at + 2)) {
         return Err(invalid());
     }
-    let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| invalid())?;
+    let decoded = percent_decode_str(raw)
+        .decode_utf8()
+        .map_err(|_| invalid())?;
     Ok(decoded.into_owned())
 }
 
@@ -127,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_path_is_decoded_exactly_once() {
-        assert_eq!(decode("/b/a%252Fb+c%2B//..").expect("a path"), "/b/a%2Fb+c+//..");
+        assert_eq!(
+            decode("/b/a%252Fb+c%2B//..").expect("a path"),
+            "/b/a%2Fb+c+//.."
+        );
         for bad in ["/%", "/%4", "/%zz", "/%C3%28"] {
             assert_eq!(decode(bad).expect_err(bad).code, Code::InvalidUri, "{bad}");
         }

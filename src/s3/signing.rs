@@ -32,7 +32,11 @@ impl ChunkSigner {
     /// Whether `signature` is that of the next chunk, whose bytes have been put into `sha256`.
     pub(super) fn chunk(&mut self, sha256: Sha256, signature: &str) -> bool {
         let hash = hex::encode(sha256.finalize());
-        self.check("AWS4-HMAC-SHA256-PAYLOAD", &format!("{EMPTY_SHA256}\n{hash}"), signature)
+        self.check(
+            "AWS4-HMAC-SHA256-PAYLOAD",
+            &format!("{EMPTY_SHA256}\n{hash}"),
+            signature,
+        )
     }
 
     /// Whether `signature` is that of the trailers, written as `name:value\n` each.
@@ -81,7 +85,10 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex::encode(hmac(&[0xaa; 131], "Test Using Larger Than Block-Size Key - Hash Key First")),
+            hex::encode(hmac(
+                &[0xaa; 131],
+                "Test Using Larger Than Block-Size Key - Hash Key First"
+            )),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }
@@ -97,9 +104,18 @@ mod tests {
             "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
         );
         for (length, signature) in [
-            (65536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
-            (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
-            (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+            (
+                65536,
+                "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+            ),
+            (
+                1024,
+                "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+            ),
+            (
+                0,
+                "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+            ),
         ] {
             let sha256 = Sha256::new().chain_update(vec![b'a'; length]);
             assert!(signer.chunk(sha256, signature), "{length}");

@@ -92,15 +92,24 @@ mod tests {
     fn a_host_below_a_domain_names_the_bucket() {
         let domains = ["s3.example.org".to_owned()];
         let parse = |path, host| parse(path, Some(host), &domains).expect("a target");
-        assert_eq!(parse("/a/b", "train.s3.example.org:9000"), object("train", "a/b"));
-        assert_eq!(parse("/a", "My.Train.S3.example.org"), object("my.train", "a"));
+        assert_eq!(
+            parse("/a/b", "train.s3.example.org:9000"),
+            object("train", "a/b")
+        );
+        assert_eq!(
+            parse("/a", "My.Train.S3.example.org"),
+            object("my.train", "a")
+        );
         assert_eq!(
             parse("/", "train.s3.example.org"),
             Target::Bucket("train".parse().expect("a bucket"))
         );
         assert_eq!(parse("/", "s3.example.org"), Target::Service);
         assert_eq!(parse("/train/a", "s3.example.org"), object("train", "a"));
-        assert_eq!(parse("/train/a", "evils3.example.org"), object("train", "a"));
+        assert_eq!(
+            parse("/train/a", "evils3.example.org"),
+            object("train", "a")
+        );
     }
 
     #[test]
@@ -110,7 +119,10 @@ mod tests {
         assert_eq!(code("/train/%FF"), Code::InvalidUri);
         assert_eq!(code("//key"), Code::InvalidBucketName);
         assert_eq!(code("/a%2Fb/key"), Code::InvalidBucketName);
-        assert_eq!(code(&format!("/train/{}", "k".repeat(1025))), Code::KeyTooLong);
+        assert_eq!(
+            code(&format!("/train/{}", "k".repeat(1025))),
+            Code::KeyTooLong
+        );
         assert!(parse(&format!("/train/{}", "k".repeat(1024)), None, &[]).is_ok());
     }
 }

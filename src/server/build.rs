@@ -1,46 +1,154 @@
 //! The wiring: which module gets what. The only place where the configuration meets the modules of a node.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::StatusCode;
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
+use crate::auth::{Auth, Grant, Identity};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Access, Config, Store};
+use crate::gateway::Gateway;
+use crate::memory::{self, Memory};
+use crate::origin::directory::Directory;
+use crate::origin::s3::S3;
+use crate::records::{self, Records};
+use crate::routes::{NamedOrigin, Route, Routes, Wildcard};
+use crate::s3::{self, Door};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::types::{Body, Problems, body};
+use crate::types::{Body, OriginName, Principal, Problems};
 
 /// The parts of a node behind its S3 listener.
-#[derive(Debug)]
-pub(super) struct Node {}
+pub(super) struct Node {
+    door: Door<Gateway>,
+    gateway: Arc<Gateway>,
+    auth: Arc<ArcSwap<Auth>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Node {
     /// Builds every part.
     pub(super) async fn build(
-        _config: &Config,
-        _metrics: &Arc<Metrics>,
-        _clock: &Clock,
-        _background: &Tasks,
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        clock: &Clock,
+        background: &Tasks,
     ) -> Result<Self, Problems> {
-        Ok(Self {})
+        let (routes, auth) = (routes(config, metrics).await?, auth(&config.access)?);
+        let memory = Memory::new(memory::Config { limit: config.memory.limit.0 });
+        let records = Records::new(records::Config { capacity: memory.records_capacity() }, clock.clone());
+        let metrics = Arc::clone(metrics);
+        let gateway =
+            Gateway::new(routes, records, memory, Arc::clone(&metrics), background.clone(), clock.clone());
+        let gateway = Arc::new(gateway);
+        let auth = Arc::new(ArcSwap::from_pointee(auth));
+        let door = s3::Config {
+            domains: config.listen.s3.domains.clone(),
+            node: config.node.name.clone(),
+            ..s3::Config::default()
+        };
+        let door =
+            Door::new(door, Arc::clone(&gateway), Arc::clone(&auth), Arc::clone(&metrics), clock.clone());
+        Ok(Self { door, gateway, auth, metrics })
     }
 
     /// Takes a changed configuration into use, whole or not at all.
-    pub(super) async fn apply(&self, _config: &Config) -> Result<(), Problems> {
+    pub(super) async fn apply(&self, config: &Config) -> Result<(), Problems> {
+        let (routes, auth) = (routes(config, &self.metrics).await?, auth(&config.access)?);
+        self.gateway.reroute(routes);
+        self.auth.store(Arc::new(auth));
         Ok(())
     }
 
     /// Answers a request of the S3 API.
-    pub(super) async fn handle(
-        &self,
-        _request: Request<Incoming>,
-        _peer: SocketAddr,
-    ) -> Response<Body> {
-        let mut response = Response::new(body::empty());
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        response
+    pub(super) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        self.door.handle(request, peer).await
     }
+
+    /// Brings the metrics' gauges up to date.
+    pub(super) fn observe(&self) {
+        self.gateway.observe();
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("gateway", &self.gateway).finish_non_exhaustive()
+    }
+}
+
+/// Builds an origin, without contacting it.
+///
+/// # Errors
+/// What is wrong with its settings, or not to be had on this machine.
+pub(super) async fn origin(origin: &config::Origin, metrics: &Arc<Metrics>) -> Result<NamedOrigin, Problems> {
+    let name = origin.name.clone();
+    let built: Arc<dyn crate::origin::Origin> = match &origin.store {
+        Store::S3(store) => Arc::new(S3::connect(store.clone(), name.clone(), Arc::clone(metrics)).await?),
+        Store::Directory(directory) => Arc::new(Directory::open(directory).map_err(|error| {
+            let mut problems = Problems::default();
+            let key = format!("origin.{name}.path");
+            problems.add(key, format!("cannot be opened: {error}"), "name a folder that this user may read and write");
+            problems
+        })?),
+    };
+    Ok(NamedOrigin { name, origin: built })
+}
+
+async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Problems> {
+    let mut origins: HashMap<OriginName, NamedOrigin> = HashMap::new();
+    for configured in &config.origins {
+        origins.insert(configured.name.clone(), origin(configured, metrics).await?);
+    }
+    let named = |name: &OriginName| origins[name].clone();
+    let route = |bucket: &config::Bucket| {
+        let (rules, prefix) = (bucket.rules.clone(), bucket.prefix.clone());
+        let (name, origin) = (bucket.name.clone(), named(&bucket.origin));
+        Route::new(name, origin, bucket.origin_bucket.clone(), prefix, rules, bucket.freshness)
+    };
+    let buckets = config.buckets.iter().map(route).collect();
+    let wildcard = config.wildcard.as_ref().map(|wildcard| Wildcard {
+        origin: named(&wildcard.origin),
+        rules: wildcard.rules.clone(),
+        freshness: wildcard.freshness,
+    });
+    Ok(Routes::new(origins.into_values().collect(), buckets, wildcard))
+}
+
+fn auth(access: &Access) -> Result<Auth, Problems> {
+    let mut problems = Problems::default();
+    let mut policies: HashMap<&str, Vec<Grant>> = HashMap::new();
+    for policy in &access.policies {
+        for (index, grant) in policy.allow.iter().enumerate() {
+            let actions: Vec<&str> = grant.actions.iter().map(String::as_str).collect();
+            let resources: Vec<&str> = grant.resources.iter().map(String::as_str).collect();
+            match Grant::parse(&actions, &resources) {
+                Ok(grant) => policies.entry(&policy.name).or_default().push(grant),
+                Err(error) => problems.add(
+                    format!("policy.{}.allow[{index}]", policy.name),
+                    error.to_string(),
+                    "write actions as in \"s3:GetObject\" and resources as in \"bucket/prefix*\"",
+                ),
+            }
+        }
+    }
+    let granted = |names: &[String]| -> Vec<Grant> {
+        names.iter().filter_map(|name| policies.get(name.as_str())).flatten().cloned().collect()
+    };
+    let identities = access.identities.iter().map(|identity| {
+        let principal = Principal {
+            name: identity.name.as_str().into(),
+            tenant: identity.tenant.clone(),
+            class: identity.class,
+        };
+        let secret = identity.secret_access_key.value.clone();
+        let access_key_id = identity.access_key_id.clone();
+        (Identity { access_key_id, principal: Arc::new(principal), secret }, granted(&identity.policies))
+    });
+    let auth = Auth::new(identities.collect(), granted(&access.anonymous));
+    problems.or(auth)
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::cache::CacheMetrics;
 use super::net::NetMetrics;
+use super::origin::OriginMetrics;
 use super::s3::S3Metrics;
-use super::sample::{Sample, Value, Visit};
+use super::sample::{Sample, Visit};
 
 /// A value that only grows.
 #[derive(Debug, Default)]
@@ -57,38 +58,19 @@ impl Gauge {
 pub struct Metrics {
     /// What the read path counts.
     pub cache: CacheMetrics,
-    /// Requests sent to origins.
-    pub origin_requests: Counter,
-    /// Bytes of bodies received from origins.
-    pub origin_bytes: Counter,
     /// What the listeners count.
     pub net: NetMetrics,
+    /// What the origins are asked and what they answer.
+    pub origin: OriginMetrics,
     /// What the public S3 door counts.
     pub s3: S3Metrics,
 }
 
 impl Visit for Metrics {
     fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
-        let mut counter = |name, help, counter: &Counter| {
-            yield_sample(Sample {
-                name,
-                help,
-                labels: &[],
-                value: Value::Counter(counter.get()),
-            });
-        };
-        counter(
-            "forebay_origin_requests_total",
-            "Requests sent to origins",
-            &self.origin_requests,
-        );
-        counter(
-            "forebay_origin_bytes_total",
-            "Bytes of bodies received from origins",
-            &self.origin_bytes,
-        );
         self.cache.visit(yield_sample);
         self.net.visit(yield_sample);
+        self.origin.visit(yield_sample);
         self.s3.visit(yield_sample);
     }
 }

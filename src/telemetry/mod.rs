@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod logs;
 pub mod metrics;
 pub mod net;
+pub mod origin;
 pub mod s3;
 pub mod sample;
 pub mod traces;

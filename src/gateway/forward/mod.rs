@@ -11,12 +11,14 @@ pub(crate) mod support;
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::{Answer, Context, Error, Gateway, Request};
+use crate::memory::{Exhausted, Pool, Reservation};
 use crate::origin::{self, Call, Payload, Refusal};
 use crate::records::Records;
 use crate::routes::{Route, Routes};
@@ -31,6 +33,11 @@ pub use buckets::Buckets;
 const MAX_DOCUMENT: usize = 16 << 20;
 /// The longest error document. S3's have some hundred bytes.
 const MAX_REFUSAL: usize = 64 << 10;
+
+/// What an upload holds at one time, in bytes: a frame that is read, one that is held back, and one that is written.
+const UPLOAD_WINDOW: u64 = 512 << 10;
+/// How long an upload waits for memory before its client is told to slow down.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What forwarding takes of the gateway, for one request.
 pub(crate) struct Forward<'a> {
@@ -54,11 +61,29 @@ impl Gateway {
             buckets: &self.buckets,
             context,
         };
+        // Taken before the body is touched: a client that asked to continue hears so only then.
+        let _room = self.room_for_upload(&request).await?;
         let response = Box::pin(forward.serve(request)).await?;
         Ok(Answer {
             response,
             source: Source::Bypass,
         })
+    }
+}
+
+impl Gateway {
+    /// Memory for what of a body is under way at one time.
+    async fn room_for_upload(&self, request: &Request) -> Result<Option<Reservation>, Error> {
+        if request.upload.length == Some(0) {
+            return Ok(None);
+        }
+        match self.memory.reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE).await {
+            Ok(reservation) => Ok(Some(reservation)),
+            Err(Exhausted) => {
+                self.metrics.cache.slowed_down.increment();
+                Err(Error::SlowDown)
+            }
+        }
     }
 }
 

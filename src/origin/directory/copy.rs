@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
-use super::answer::{Answer, Code, Failure, Fault, Xml, iso_date};
+use super::answer::{Answer, Code, Failure, Fault};
 use super::blocking;
 use super::checksum::{Algorithm, Checksum};
 use super::conditions;
+use super::document::{Xml, iso_date};
 use super::meta::{self, Description};
 use super::put::{MAX_UPLOAD, Writer, Written};
 use super::read::{Reader, check_version};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::answer::{Answer, Code, Failure, Fault, Xml, bare};
+use super::answer::{Answer, Code, Failure, Fault, bare};
+use super::document::Xml;
 use super::store::Store;
 use super::xml::{self, Element};
 use super::{blocking, put};

@@ -9,12 +9,14 @@ mod checksum;
 mod conditions;
 mod copy;
 mod delete;
+mod document;
 mod list;
 mod meta;
 mod multipart;
 mod path;
 mod put;
 mod read;
+mod staging;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use self::answer::{Answer, Failure, Fault, Xml, bare};
+use self::answer::{Answer, Failure, Fault, bare};
+use self::document::Xml;
 use self::multipart::Slot;
 use self::store::Store;
 use super::{Call, Error, Fetched, Get, Head, ObjectHead, Origin, Payload};

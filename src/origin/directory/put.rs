@@ -15,7 +15,8 @@ use super::blocking;
 use super::checksum::{Algorithm, Checksum, Running, Scope};
 use super::conditions;
 use super::meta::{Description, Meta};
-use super::store::{Draft, Staging, Store};
+use super::staging::Staging;
+use super::store::{Draft, Store};
 use crate::origin::{Payload, Trailer};
 use crate::types::{BucketName, ObjectKey};
 

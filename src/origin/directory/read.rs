@@ -15,8 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
-use super::answer::{Answer, Code, Failure, Fault, bare, http_date};
+use super::answer::{Answer, Code, Failure, Fault, bare};
 use super::conditions::{self, Verdict};
+use super::document::http_date;
 use super::meta::{Identity, Meta};
 use super::put::insert;
 use super::store::{Found, Store};

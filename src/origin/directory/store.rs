@@ -8,24 +8,22 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::answer::{Code, Failure, Fault};
 use super::checksum::Checksum;
 use super::conditions;
 use super::meta::{Description, Identity, Meta};
 use super::path;
+use super::staging::{Locks, Staging};
 use super::tree::{Kind, Tree, is_absence};
 use crate::types::{BucketName, ObjectKey};
 
 /// How often a reader looks again at an object that is replaced under its eyes.
 const LOOKS: usize = 1000;
-/// Locks per kind: two keys that share one wait for each other for the time of two renames.
-const STRIPES: usize = 1024;
 /// A staging file that nobody has written to for so long is left over from a crash.
 const STALE_SECONDS: i64 = 24 * 60 * 60;
 
@@ -330,57 +328,4 @@ fn is_occupied(errno: Errno) -> bool {
             | Errno::EXIST
             | Errno::NOTEMPTY
     )
-}
-
-/// A file that is being written. It is removed unless it is kept.
-#[derive(Debug)]
-pub(super) struct Staging {
-    pub(super) store: Arc<Store>,
-    pub(super) file: File,
-    pub(super) path: String,
-}
-
-impl Staging {
-    pub(super) fn new(store: &Arc<Store>) -> Result<Self, Failure> {
-        let path = format!("{}/{}", path::STAGING, store.unique());
-        store.tree.make_folder(path::STAGING, true)?;
-        Ok(Self {
-            file: store.tree.create(&path)?,
-            path,
-            store: Arc::clone(store),
-        })
-    }
-
-    /// Moves the file to a place inside of the state folder.
-    pub(super) fn keep(&self, to: &str) -> Result<(), Errno> {
-        self.store.tree.rename(&self.path, to, true)
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // Where the file was moved to its place, nothing is left under this name.
-        let _ = self.store.tree.remove(&self.path);
-    }
-}
-
-/// Locks by name, striped.
-#[derive(Debug)]
-pub(super) struct Locks(Vec<Mutex<()>>);
-
-impl Default for Locks {
-    fn default() -> Self {
-        Self((0..STRIPES).map(|_| Mutex::new(())).collect())
-    }
-}
-
-impl Locks {
-    /// Waits for whoever holds the lock of `name`.
-    pub(super) fn lock(&self, name: &str) -> MutexGuard<'_, ()> {
-        let stripes = self.0.len() as u64;
-        let stripe = usize::try_from(xxh3_64(name.as_bytes()) % stripes).unwrap_or(0);
-        self.0[stripe]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }

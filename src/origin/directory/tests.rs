@@ -196,3 +196,25 @@ async fn buckets_are_the_folders_with_such_names() {
         .await;
     assert_eq!(location.status(), StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_want_the_same_path_do_not_disturb_each_other() {
+    let world = World::new();
+    let turns = |key: &'static str| {
+        let world = &world;
+        async move {
+            for _ in 0..60 {
+                world.put(key, b"x").await;
+                let fetched = world.get(key).await.expect(key);
+                assert_eq!(bytes(fetched.body).await.expect("a body"), b"x");
+                let deleted = world
+                    .call(OperationName::DeleteObject, Some(key), b"")
+                    .await;
+                assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+                assert!(world.head(key).await.is_err());
+            }
+        }
+    };
+    futures::future::join4(turns("a"), turns("a/b"), turns("a/b/c"), turns("a/d")).await;
+    assert_eq!(files(world.folder.path()), 0);
+}

@@ -166,7 +166,11 @@ impl Tree {
         let (to_parent, to_leaf) = split(to);
         let source = self.folder(from_parent)?;
         for _ in 0..RETRIES {
-            let target = self.make_folder(to_parent, all)?;
+            let target = match self.make_folder(to_parent, all) {
+                // As below; or the first folder is not there, which the next rounds find out, too.
+                Err(Errno::NOENT) => continue,
+                other => other?,
+            };
             match renameat(&source, from_leaf, &target, to_leaf) {
                 // The folder was empty and somebody removed it in between.
                 Err(Errno::NOENT) if statat(&source, from_leaf, AtFlags::empty()).is_ok() => {}

@@ -12,7 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::answer::{Answer, Failure, Fault, Xml, iso_date};
+use super::answer::{Answer, Failure, Fault};
+use super::document::{Xml, iso_date};
 use super::meta::{Identity, Meta};
 use super::store::Store;
 use super::tree::Kind;

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::origin::directory::conditions;
 use crate::origin::directory::meta::Description;
-use crate::origin::directory::store::{Draft, Staging};
+use crate::origin::directory::staging::Staging;
+use crate::origin::directory::store::Draft;
 
 fn key() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -8,12 +8,14 @@ use md5::{Digest, Md5};
 
 use super::{Part, Upload};
 use crate::origin::Payload;
-use crate::origin::directory::answer::{Answer, Code, Failure, Fault, Xml};
+use crate::origin::directory::answer::{Answer, Code, Failure, Fault};
 use crate::origin::directory::blocking;
 use crate::origin::directory::checksum::{Algorithm, Checksum};
 use crate::origin::directory::conditions;
+use crate::origin::directory::document::Xml;
 use crate::origin::directory::put;
-use crate::origin::directory::store::{Draft, Staging, Store};
+use crate::origin::directory::staging::Staging;
+use crate::origin::directory::store::{Draft, Store};
 use crate::origin::directory::xml::{self, Element};
 use crate::types::{BucketName, ETag, ObjectKey};
 

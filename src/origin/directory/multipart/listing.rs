@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Upload;
-use crate::origin::directory::answer::{Answer, Failure, Fault, Xml, iso_date};
+use crate::origin::directory::answer::{Answer, Failure, Fault};
+use crate::origin::directory::document::{Xml, iso_date};
 use crate::origin::directory::list::{Encoding, MAX_ENTRIES, limit, owner};
 use crate::origin::directory::store::Store;
 use crate::origin::directory::{Request, blocking, path, query};

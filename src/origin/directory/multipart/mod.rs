@@ -13,8 +13,9 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Code, Failure, Fault, Xml, bare};
+use super::answer::{Answer, Code, Failure, Fault, bare};
 use super::checksum::{Algorithm, Checksum, Scope};
+use super::document::Xml;
 use super::meta::{Description, Identity};
 use super::store::Store;
 use super::{blocking, path, put};

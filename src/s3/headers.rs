@@ -1,0 +1,215 @@
+//! Which of a client's headers are handed on: what means something to S3, and nothing of the transport or the signature.
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+use super::error::Refusal;
+use super::query::Query;
+
+/// Headers of the connection, of the client and of the signature.
+const DROPPED: [HeaderName; 18] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::COOKIE,
+    header::DATE,
+    header::EXPECT,
+    header::FORWARDED,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::REFERER,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::USER_AGENT,
+];
+const DROPPED_NAMES: [&str; 8] = [
+    "keep-alive",
+    "proxy-connection",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-security-token",
+    "x-amz-trailer",
+    "x-amz-user-agent",
+];
+/// Beginnings of the names of headers that proxies and SDKs add for themselves.
+const DROPPED_PREFIXES: [&str; 2] = ["amz-sdk-", "x-forwarded-"];
+
+/// Headers that take a right of their own, which no policy can grant yet, or that change rights: the gateway's identity is
+/// stronger than its clients'.
+const PRIVILEGED: [&str; 10] = [
+    "x-amz-bypass-governance-retention",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-mfa",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+];
+/// ACLs that give nothing away.
+const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
+
+/// The headers to hand on.
+pub(super) fn meaningful(headers: &HeaderMap) -> HeaderMap {
+    let named = connection_options(headers);
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let text = name.as_str();
+        let dropped = DROPPED.contains(name)
+            || DROPPED_NAMES.contains(&text)
+            || DROPPED_PREFIXES
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            || named.iter().any(|other| other == text);
+        if !dropped {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    drop_aws_chunked(&mut kept);
+    kept
+}
+
+/// Makes headers of the `x-amz-*` parameters of a query, which S3 takes for headers; presigned URLs carry them so. From then
+/// on rights are checked for them as for any header.
+///
+/// # Errors
+/// InvalidArgument where the header is there too, or the value cannot be one.
+pub(super) fn hoist(query: &mut Query, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let is_header = |name: &str| {
+        let start = name.get(..6);
+        start.is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+    };
+    for (name, value) in query.take(is_header) {
+        let refused =
+            || Refusal::argument(name.clone(), value.clone(), "The parameter is not valid.");
+        let header: HeaderName = name.to_ascii_lowercase().parse().map_err(|_| refused())?;
+        let parsed = HeaderValue::from_str(&value).map_err(|_| refused())?;
+        if headers.insert(header, parsed).is_some() {
+            return Err(refused());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses headers that would change rights with the gateway's own identity.
+///
+/// # Errors
+/// NotImplemented, naming the header.
+pub(super) fn refuse_privileged(headers: &HeaderMap) -> Result<(), Refusal> {
+    if let Some(name) = PRIVILEGED.iter().find(|name| headers.contains_key(**name)) {
+        return Err(Refusal::not_implemented(&format!("The header {name}")));
+    }
+    let harmless = |acl: &HeaderValue| HARMLESS_ACLS.iter().any(|known| acl == known);
+    if headers.get_all("x-amz-acl").iter().all(harmless) {
+        Ok(())
+    } else {
+        Err(Refusal::not_implemented("The header x-amz-acl"))
+    }
+}
+
+/// Headers that `Connection` names: they end at this hop (RFC 9110, section 7.6.1).
+fn connection_options(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(','));
+    names
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.starts_with("x-amz-"))
+        .collect()
+}
+
+/// Takes `aws-chunked` out of `Content-Encoding`: what is handed on is decoded.
+fn drop_aws_chunked(headers: &mut HeaderMap) {
+    let Some(value) = headers
+        .get(header::CONTENT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
+    let left: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked") && !coding.is_empty())
+        .collect();
+    match HeaderValue::from_str(&left.join(",")) {
+        Ok(value) if !left.is_empty() => {
+            headers.insert(header::CONTENT_ENCODING, value);
+        }
+        Ok(_) | Err(_) => {
+            headers.remove(header::CONTENT_ENCODING);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let parse = |(name, value): &(&'static str, &'static str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        };
+        pairs.iter().map(parse).collect()
+    }
+
+    #[test]
+    fn what_means_something_to_s3_is_kept() {
+        let kept = meaningful(&headers(&[
+            ("host", "h"),
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("authorization", "a"),
+            ("x-amz-date", "d"),
+            ("amz-sdk-request", "r"),
+            ("content-encoding", "aws-chunked,gzip"),
+            ("content-type", "text/plain"),
+            ("x-amz-meta-a", "1"),
+            ("x-amz-checksum-crc32", "c"),
+            ("if-none-match", "*"),
+        ]));
+        let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "content-encoding",
+                "content-type",
+                "if-none-match",
+                "x-amz-checksum-crc32",
+                "x-amz-meta-a"
+            ]
+        );
+        assert_eq!(kept["content-encoding"], "gzip");
+        let only = meaningful(&headers(&[("content-encoding", "aws-chunked")]));
+        assert!(only.is_empty());
+    }
+
+    #[test]
+    fn parameters_that_are_headers_become_headers() {
+        let mut query = Query::parse("X-Amz-Copy-Source=%2Fa%2Fb&versionId=1").expect("a query");
+        let mut map = HeaderMap::new();
+        hoist(&mut query, &mut map).expect("no conflict");
+        assert_eq!(map["x-amz-copy-source"], "/a/b");
+        assert!(!query.has("X-Amz-Copy-Source") && query.has("versionId"));
+        let mut again = Query::parse("x-amz-copy-source=c").expect("a query");
+        assert!(hoist(&mut again, &mut map).is_err());
+    }
+
+    #[test]
+    fn rights_cannot_be_given_away() {
+        assert!(refuse_privileged(&headers(&[("x-amz-acl", "private")])).is_ok());
+        assert!(refuse_privileged(&headers(&[("x-amz-acl", "public-read")])).is_err());
+        assert!(refuse_privileged(&headers(&[("x-amz-grant-read", "id=1")])).is_err());
+    }
+}

@@ -1,0 +1,393 @@
+//! Which operation a request is: method, target and query decide.
+
+use http::{HeaderMap, Method};
+
+use super::error::{Code, Refusal};
+use super::query::{Query, decode};
+use super::target::too_long;
+use crate::types::names::InvalidObjectKey;
+use crate::types::{CopySource, Operation, OperationName, Target};
+
+/// Sub-resources that S3 has and this gateway does not serve yet.
+const MISSING: [&str; 36] = [
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "logging",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "versioning",
+    "versions",
+    "website",
+    "select-type",
+];
+
+/// The largest number of a part.
+pub(super) const MAX_PART: u32 = 10_000;
+
+/// Names the operation and what it touches.
+///
+/// # Errors
+/// NotImplemented for what S3 has and this gateway has not, MethodNotAllowed for what S3 has not, InvalidArgument for
+/// parameters that S3 refuses.
+pub(super) fn route(
+    method: &Method,
+    target: Target,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Operation, Refusal> {
+    if let Some(name) = MISSING.iter().find(|name| query.has(name)) {
+        return Err(Refusal::not_implemented(&format!(
+            "The sub-resource ?{name}"
+        )));
+    }
+    let copy_source = copy_source(headers)?;
+    let name = match &target {
+        Target::Service => service(method)?,
+        Target::Bucket(_) => bucket(method, query)?,
+        Target::Object(..) => object(method, query, copy_source.is_some())?,
+    };
+    check_values(query)?;
+    let copies = matches!(
+        name,
+        OperationName::CopyObject | OperationName::UploadPartCopy
+    );
+    let writes = matches!(
+        name,
+        OperationName::PutObject | OperationName::CopyObject | OperationName::CreateMultipartUpload
+    );
+    Ok(Operation {
+        name,
+        target,
+        copy_source: copy_source.filter(|_| copies),
+        prefix: query.get("prefix").unwrap_or_default().to_owned(),
+        versioned: query.has("versionId"),
+        tags: writes && headers.contains_key("x-amz-tagging"),
+    })
+}
+
+fn service(method: &Method) -> Result<OperationName, Refusal> {
+    match *method {
+        Method::GET => Ok(OperationName::ListBuckets),
+        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+    }
+}
+
+fn bucket(method: &Method, query: &Query) -> Result<OperationName, Refusal> {
+    match *method {
+        Method::HEAD => Ok(OperationName::HeadBucket),
+        Method::GET if query.has("location") => Ok(OperationName::GetBucketLocation),
+        Method::GET if query.has("uploads") => Ok(OperationName::ListMultipartUploads),
+        Method::GET => match query.get("list-type") {
+            None => Ok(OperationName::ListObjects),
+            Some("2") => Ok(OperationName::ListObjectsV2),
+            Some(other) => Err(Refusal::argument(
+                "list-type",
+                other,
+                "Invalid List Type specified in Request",
+            )),
+        },
+        Method::POST if query.has("delete") => Ok(OperationName::DeleteObjects),
+        Method::PUT => Err(Refusal::not_implemented("CreateBucket")),
+        Method::DELETE => Err(Refusal::not_implemented("DeleteBucket")),
+        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+    }
+}
+
+fn object(method: &Method, query: &Query, copy: bool) -> Result<OperationName, Refusal> {
+    let upload = query.has("uploadId");
+    match *method {
+        Method::GET if upload => Ok(OperationName::ListParts),
+        Method::GET => Ok(OperationName::GetObject),
+        Method::HEAD => Ok(OperationName::HeadObject),
+        Method::PUT if upload || query.has("partNumber") => match (upload, query.has("partNumber"))
+        {
+            (true, true) if copy => Ok(OperationName::UploadPartCopy),
+            (true, true) => Ok(OperationName::UploadPart),
+            (false, _) => Err(Refusal::argument(
+                "uploadId",
+                "",
+                "This operation needs an uploadId",
+            )),
+            (true, false) => Err(Refusal::argument(
+                "partNumber",
+                "",
+                "This operation needs a partNumber",
+            )),
+        },
+        Method::PUT if copy => Ok(OperationName::CopyObject),
+        Method::PUT => Ok(OperationName::PutObject),
+        Method::POST if query.has("uploads") => Ok(OperationName::CreateMultipartUpload),
+        Method::POST if upload => Ok(OperationName::CompleteMultipartUpload),
+        Method::DELETE if upload => Ok(OperationName::AbortMultipartUpload),
+        Method::DELETE => Ok(OperationName::DeleteObject),
+        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+    }
+}
+
+fn check_values(query: &Query) -> Result<(), Refusal> {
+    for name in [
+        "max-keys",
+        "max-uploads",
+        "max-parts",
+        "max-buckets",
+        "part-number-marker",
+    ] {
+        if let Some(value) = query.get(name).filter(|value| !value.is_empty())
+            && value
+                .parse::<u32>()
+                .ok()
+                .and_then(|number| i32::try_from(number).ok())
+                .is_none()
+        {
+            let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+            return Err(Refusal::argument(name, value, message));
+        }
+    }
+    if let Some(value) = query.get("partNumber")
+        && !value
+            .parse()
+            .is_ok_and(|part: u32| (1..=MAX_PART).contains(&part))
+    {
+        let message = "Part number must be an integer between 1 and 10000, inclusive";
+        return Err(Refusal::argument("partNumber", value, message));
+    }
+    if let Some(value) = query.get("encoding-type").filter(|value| !value.is_empty())
+        && !value.eq_ignore_ascii_case("url")
+    {
+        let message = "Invalid Encoding Method specified in Request";
+        return Err(Refusal::argument("encoding-type", value, message));
+    }
+    if query.get("versionId") == Some("") {
+        let message = "Version id cannot be the empty string";
+        return Err(Refusal::argument("versionId", "", message));
+    }
+    Ok(())
+}
+
+/// Reads `x-amz-copy-source`: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
+fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
+    const NAME: &str = "x-amz-copy-source";
+    let mut values = headers.get_all(NAME).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let raw = value.to_str().unwrap_or_default();
+    let invalid = |message| Refusal::argument(NAME, raw, message);
+    let (path, version_id) = match raw.split_once("?versionId=") {
+        Some((path, id)) => (path, Some(decode(id)?)),
+        None => (raw, None),
+    };
+    if values.next().is_some() || path.contains('?') || version_id.as_deref() == Some("") {
+        return Err(invalid(
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        ));
+    }
+    let path = decode(path).map_err(|_| invalid("Invalid copy source encoding."))?;
+    let path = path.strip_prefix('/').unwrap_or(&path);
+    let (bucket, key) = path.split_once('/').ok_or_else(|| {
+        invalid("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+    })?;
+    let bucket = bucket
+        .parse()
+        .map_err(|_| invalid("Invalid copy source bucket name"))?;
+    let key = key.parse().map_err(|error| match error {
+        InvalidObjectKey::Empty => invalid("Invalid copy source object key"),
+        InvalidObjectKey::TooLong(length) => too_long(length),
+    })?;
+    Ok(Some(CopySource {
+        bucket,
+        key,
+        version_id,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn routed(
+        method: &Method,
+        path: &str,
+        query: &str,
+        copy: Option<&str>,
+    ) -> Result<Operation, Code> {
+        let target = super::super::target::parse(path, None, &[]).expect("a target");
+        let mut headers = HeaderMap::new();
+        if let Some(copy) = copy {
+            let name = HeaderName::from_static("x-amz-copy-source");
+            headers.insert(name, HeaderValue::from_str(copy).expect("a value"));
+        }
+        let mut query = Query::parse(query).expect("a query");
+        query.drop_signature();
+        route(method, target, &query, &headers).map_err(|refusal| refusal.code)
+    }
+
+    fn name(method: &Method, path: &str, query: &str) -> Result<OperationName, Code> {
+        routed(method, path, query, None).map(|operation| operation.name)
+    }
+
+    #[test]
+    fn every_operation_is_found() {
+        use OperationName as Name;
+        for (method, path, query, expected) in [
+            (Method::GET, "/", "", Name::ListBuckets),
+            (Method::HEAD, "/train", "", Name::HeadBucket),
+            (Method::GET, "/train", "location=", Name::GetBucketLocation),
+            (Method::GET, "/train", "location", Name::GetBucketLocation),
+            (Method::GET, "/train", "", Name::ListObjects),
+            (
+                Method::GET,
+                "/train/",
+                "list-type=2&prefix=a%2F",
+                Name::ListObjectsV2,
+            ),
+            (Method::GET, "/train", "uploads", Name::ListMultipartUploads),
+            (Method::POST, "/train", "delete", Name::DeleteObjects),
+            (Method::GET, "/train/a", "x-id=GetObject", Name::GetObject),
+            (Method::GET, "/train/a", "partNumber=1", Name::GetObject),
+            (Method::HEAD, "/train/a", "", Name::HeadObject),
+            (Method::GET, "/train/a", "uploadId=u", Name::ListParts),
+            (Method::PUT, "/train/a", "", Name::PutObject),
+            (
+                Method::PUT,
+                "/train/a",
+                "partNumber=10000&uploadId=u",
+                Name::UploadPart,
+            ),
+            (
+                Method::POST,
+                "/train/a",
+                "uploads",
+                Name::CreateMultipartUpload,
+            ),
+            (
+                Method::POST,
+                "/train/a",
+                "uploadId=u",
+                Name::CompleteMultipartUpload,
+            ),
+            (
+                Method::DELETE,
+                "/train/a",
+                "uploadId=u",
+                Name::AbortMultipartUpload,
+            ),
+            (
+                Method::DELETE,
+                "/train/a",
+                "versionId=v",
+                Name::DeleteObject,
+            ),
+        ] {
+            assert_eq!(
+                name(&method, path, query),
+                Ok(expected),
+                "{method} {path}?{query}"
+            );
+        }
+        let copy = |query| {
+            routed(
+                &Method::PUT,
+                "/train/b",
+                query,
+                Some("/train/a%20b%2B?versionId=v"),
+            )
+        };
+        let operation = copy("").expect("a copy");
+        assert_eq!(operation.name, Name::CopyObject);
+        let source = operation.copy_source.expect("a source");
+        assert_eq!(
+            (source.key.as_str(), source.version_id.as_deref()),
+            ("a b+", Some("v"))
+        );
+        let part = copy("partNumber=1&uploadId=u").expect("a copied part");
+        assert_eq!(part.name, Name::UploadPartCopy);
+        assert_eq!(part.rights().len(), 2);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_to_be_missing() {
+        for (method, path, query) in [
+            (Method::GET, "/train", "acl"),
+            (Method::PUT, "/train", ""),
+            (Method::DELETE, "/train", ""),
+            (Method::GET, "/train/a", "tagging"),
+            (Method::PUT, "/train", "policy"),
+            (Method::GET, "/train", "versions"),
+            (Method::POST, "/train/a", "restore"),
+        ] {
+            let code = name(&method, path, query);
+            assert_eq!(code, Err(Code::NotImplemented), "{method} {path}?{query}");
+        }
+    }
+
+    #[test]
+    fn what_s3_refuses_is_refused() {
+        for (method, path, query) in [
+            (Method::GET, "/train", "max-keys=many"),
+            (Method::GET, "/train", "max-keys=-1"),
+            (Method::GET, "/train", "list-type=3"),
+            (Method::GET, "/train", "encoding-type=xml"),
+            (Method::GET, "/train/a", "partNumber=0"),
+            (Method::PUT, "/train/a", "partNumber=10001&uploadId=u"),
+            (Method::PUT, "/train/a", "partNumber=1"),
+            (Method::PUT, "/train/a", "uploadId=u"),
+            (Method::GET, "/train/a", "versionId="),
+        ] {
+            let code = name(&method, path, query);
+            assert_eq!(code, Err(Code::InvalidArgument), "{method} {path}?{query}");
+        }
+        for (method, path) in [
+            (Method::PUT, "/"),
+            (Method::POST, "/train/a"),
+            (Method::PATCH, "/train/a"),
+        ] {
+            assert_eq!(
+                name(&method, path, ""),
+                Err(Code::MethodNotAllowed),
+                "{method} {path}"
+            );
+        }
+        for bad in [
+            "",
+            "train",
+            "train/",
+            "a/b",
+            "train/a?versionId=",
+            "train/%zz",
+            "/train/a?x=1",
+        ] {
+            let code = routed(&Method::PUT, "/train/b", "", Some(bad)).map(|_| ());
+            assert_eq!(code, Err(Code::InvalidArgument), "{bad}");
+        }
+    }
+}
