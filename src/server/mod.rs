@@ -17,11 +17,12 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin, Phase, Readiness};
 use crate::clock::Clock;
-use crate::config::{Config, Drain};
+use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
+use crate::origin::Origin;
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Exporter, Metrics};
-use crate::types::Problems;
+use crate::types::{BoxError, Problems};
 use build::Node;
 use reload::Reloader;
 
@@ -194,6 +195,14 @@ fn admin_config(config: &Config) -> admin::Config {
         node: config.node.name.clone(),
         token: token.map(|it| it.value.clone()),
     }
+}
+
+/// Builds a configured origin without a node around it, and without contacting it.
+///
+/// # Errors
+/// What is wrong with its settings, or not to be had on this machine.
+pub async fn connect(origin: &config::Origin) -> Result<Arc<dyn Origin>, BoxError> {
+    Ok(build::origin(origin, &Arc::default()).await?.origin)
 }
 
 impl Running {
