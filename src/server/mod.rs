@@ -150,7 +150,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         exporter,
         clock,
     );
-    serve_admin(sockets.admin, admin, &metrics, &admin_tasks);
+    serve_admin(sockets.admin, admin, &node, &metrics, &admin_tasks);
     let listener = net::Listener {
         socket: sockets.s3,
         tls: tls.clone(),
@@ -176,7 +176,14 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     })
 }
 
-fn serve_admin(socket: TcpListener, admin: Admin, metrics: &Arc<Metrics>, tasks: &Tasks) {
+fn serve_admin(
+    socket: TcpListener,
+    admin: Admin,
+    node: &Arc<Node>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) {
+    let node = Arc::clone(node);
     let listener = net::Listener {
         socket,
         tls: None,
@@ -184,6 +191,8 @@ fn serve_admin(socket: TcpListener, admin: Admin, metrics: &Arc<Metrics>, tasks:
         metrics: Arc::clone(metrics),
     };
     net::serve(listener, tasks, move |request, peer| {
+        // Gauges that nobody counts are read when somebody asks.
+        node.observe();
         let admin = admin.clone();
         async move { admin.handle(request, peer).await }
     });
