@@ -245,7 +245,7 @@ fn hint(error: &origin::Error, bucket: Option<&BucketName>) -> String {
 
 /// The error and its causes in one line.
 fn causes(error: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| (**error).source());
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
