@@ -24,18 +24,18 @@ use crate::origin::{self, Origin};
 use crate::types::{BoxError, BucketName, Problem, Problems};
 
 /// Exit code of a sound configuration whose every origin answers.
-pub const SOUND: u8 = 0;
+pub(super) const SOUND: u8 = 0;
 /// Exit code of a wrong configuration (`EX_USAGE` of sysexits.h).
-pub const WRONG: u8 = 64;
+pub(super) const WRONG: u8 = 64;
 /// Exit code where something that the configuration names cannot be had (`EX_UNAVAILABLE`).
-pub const UNAVAILABLE: u8 = 69;
+pub(super) const UNAVAILABLE: u8 = 69;
 
 /// How long an origin may take to answer: long enough for a credentials chain that tries one source after the other.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people.
     Text,
     /// One JSON document.
@@ -43,11 +43,11 @@ pub enum Output {
 }
 
 /// An origin, or why there is none.
-pub type Connecting<'c> =
+pub(super) type Connecting<'c> =
     Pin<Box<dyn Future<Output = Result<Arc<dyn Origin>, BoxError>> + Send + 'c>>;
 
 /// Builds a configured origin, without contacting it.
-pub type Connect = dyn Fn(&config::Origin) -> Connecting<'_> + Send + Sync;
+pub(super) type Connect = dyn Fn(&config::Origin) -> Connecting<'_> + Send + Sync;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ struct Findings {
 ///
 /// # Errors
 /// Where `out` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     path: &Path,
     output: Output,
     connect: &Connect,
@@ -245,7 +245,7 @@ fn hint(error: &origin::Error, bucket: Option<&BucketName>) -> String {
 
 /// The error and its causes in one line.
 fn causes(error: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
+    let causes = std::iter::successors(error.source(), |error| (**error).source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 

@@ -27,7 +27,7 @@ pub use access::{Access, Grant, Identity, Policy};
 pub use bucket::{Bucket, Wildcard};
 pub use listen::{Admin, Listen, S3 as S3Listener, Tls};
 pub use node::{Drain, LogFormat, Memory, Node, Telemetry};
-pub use origin::{Credentials, Directory, Origin, S3 as S3Origin, Store};
+pub use origin::{Origin, Store};
 pub use secret::KeptSecret;
 pub use surroundings::Surroundings;
 

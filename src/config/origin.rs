@@ -1,16 +1,16 @@
 //! `[origin.NAME]`: the stores that hold the truth. None is contacted here.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::Uri;
 use toml::Value;
 
 use super::listen::must_open;
-use super::secret::{self, KeptSecret};
+use super::secret;
 use super::section::Section;
 use super::suggest;
+use crate::origin::directory::Config as Directory;
+use crate::origin::s3::{Config as S3, Credentials};
 use crate::types::OriginName;
 
 /// A configured origin.
@@ -23,58 +23,10 @@ pub struct Origin {
 /// What kind of store an origin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
+    /// Any store that speaks S3.
     S3(S3),
+    /// A local folder whose sub-folders are buckets.
     Directory(Directory),
-}
-
-/// Any store that speaks S3.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3 {
-    pub region: String,
-    /// `scheme://host[:port]`; AWS's own for the region where there is none.
-    pub endpoint: Option<String>,
-    /// Whether the bucket goes into the path rather than into the host.
-    pub path_style: bool,
-    pub credentials: Credentials,
-    /// The most requests under way at a time.
-    pub connections: NonZeroUsize,
-    /// How long a request waits for one of them.
-    pub queue: Duration,
-    /// Certificates to trust instead of the system's, in PEM.
-    pub ca_file: Option<PathBuf>,
-    pub connect_timeout: Duration,
-    /// How long a read may take to the head of its answer.
-    pub head_timeout: Duration,
-    /// How long a body that is being read may yield nothing.
-    pub stall: Duration,
-}
-
-/// The identity that requests to the origin are signed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// The standard chain: environment, profile, web identity, container, instance.
-    Default,
-    /// Nothing is signed.
-    Anonymous,
-    Keys {
-        access_key_id: String,
-        secret_access_key: KeptSecret,
-        session_token: Option<KeptSecret>,
-    },
-    /// A profile of the shared configuration files.
-    Profile(String),
-    /// A role, taken on with the standard chain's identity.
-    AssumeRole {
-        arn: String,
-        external_id: Option<String>,
-        session_name: Option<String>,
-    },
-}
-
-/// A local folder whose sub-folders are buckets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directory {
-    pub path: PathBuf,
 }
 
 pub(super) fn read(name: &str, section: &mut Section<'_, '_>) -> Option<Origin> {
@@ -125,7 +77,7 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
     }
 }
 
-fn endpoint(section: &mut Section<'_, '_>) -> Option<String> {
+fn endpoint(section: &mut Section<'_, '_>) -> Option<Uri> {
     let endpoint: Uri = section.optional("endpoint")?;
     if !matches!(endpoint.path(), "" | "/") {
         section.problem(
@@ -134,7 +86,7 @@ fn endpoint(section: &mut Section<'_, '_>) -> Option<String> {
             "write scheme, host and port only, as in \"https://store.example.com:9000\"",
         );
     }
-    Some(endpoint.to_string().trim_end_matches('/').to_owned())
+    Some(endpoint)
 }
 
 fn directory(section: &mut Section<'_, '_>) -> Option<Directory> {
@@ -177,10 +129,10 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
         let access_key_id = section.required("access_key_id");
         let secret_access_key = secret::required(section, "secret_access_key");
         let session_token = secret::optional(section, "session_token");
-        return Some(Credentials::Keys {
+        return Some(Credentials::Static {
             access_key_id: access_key_id?,
-            secret_access_key: secret_access_key?,
-            session_token,
+            secret_access_key: secret_access_key?.value,
+            session_token: session_token.map(|kept| kept.value),
         });
     }
     if section.has("profile") {
@@ -188,7 +140,7 @@ fn credentials_table(section: &mut Section<'_, '_>) -> Option<Credentials> {
     }
     let arn: Option<String> = section.optional("assume_role");
     let external_id = section.optional("external_id");
-    let session_name = section.optional("session_name");
+    let session_name = section.or("session_name", "forebay");
     if let Some(arn) = &arn
         && !(arn.starts_with("arn:") && arn.contains(":role/"))
     {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::Uri;
+
 use super::*;
+use crate::origin::s3::Credentials;
 use crate::routes::Freshness;
 use crate::types::{ByteSize, Problem};
 
@@ -104,9 +107,12 @@ policies = ["read"]
     let Store::S3(store) = &config.origins[1].store else {
         panic!("{:?}", config.origins);
     };
-    assert_eq!(store.endpoint.as_deref(), Some("http://127.0.0.1:7070"));
+    assert_eq!(
+        store.endpoint,
+        Some(Uri::from_static("http://127.0.0.1:7070"))
+    );
     assert!(store.path_style);
-    assert!(matches!(store.credentials, Credentials::Keys { .. }));
+    assert!(matches!(store.credentials, Credentials::Static { .. }));
     assert_eq!(config.access.anonymous, ["read"]);
 }
 

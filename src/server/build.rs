@@ -39,11 +39,24 @@ impl Node {
         background: &Tasks,
     ) -> Result<Self, Problems> {
         let (routes, auth) = (routes(config, metrics).await?, auth(&config.access)?);
-        let memory = Memory::new(memory::Config { limit: config.memory.limit.0 });
-        let records = Records::new(records::Config { capacity: memory.records_capacity() }, clock.clone());
+        let memory = Memory::new(memory::Config {
+            limit: config.memory.limit.0,
+        });
+        let records = Records::new(
+            records::Config {
+                capacity: memory.records_capacity(),
+            },
+            clock.clone(),
+        );
         let metrics = Arc::clone(metrics);
-        let gateway =
-            Gateway::new(routes, records, memory, Arc::clone(&metrics), background.clone(), clock.clone());
+        let gateway = Gateway::new(
+            routes,
+            records,
+            memory,
+            Arc::clone(&metrics),
+            background.clone(),
+            clock.clone(),
+        );
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {
@@ -51,9 +64,19 @@ impl Node {
             node: config.node.name.clone(),
             ..s3::Config::default()
         };
-        let door =
-            Door::new(door, Arc::clone(&gateway), Arc::clone(&auth), Arc::clone(&metrics), clock.clone());
-        Ok(Self { door, gateway, auth, metrics })
+        let door = Door::new(
+            door,
+            Arc::clone(&gateway),
+            Arc::clone(&auth),
+            Arc::clone(&metrics),
+            clock.clone(),
+        );
+        Ok(Self {
+            door,
+            gateway,
+            auth,
+            metrics,
+        })
     }
 
     /// Takes a changed configuration into use, whole or not at all.
@@ -65,7 +88,11 @@ impl Node {
     }
 
     /// Answers a request of the S3 API.
-    pub(super) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub(super) async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Body> {
         self.door.handle(request, peer).await
     }
 
@@ -77,7 +104,9 @@ impl Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("gateway", &self.gateway).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,18 +114,30 @@ impl std::fmt::Debug for Node {
 ///
 /// # Errors
 /// What is wrong with its settings, or not to be had on this machine.
-pub(super) async fn origin(origin: &config::Origin, metrics: &Arc<Metrics>) -> Result<NamedOrigin, Problems> {
+pub(super) async fn origin(
+    origin: &config::Origin,
+    metrics: &Arc<Metrics>,
+) -> Result<NamedOrigin, Problems> {
     let name = origin.name.clone();
     let built: Arc<dyn crate::origin::Origin> = match &origin.store {
-        Store::S3(store) => Arc::new(S3::connect(store.clone(), name.clone(), Arc::clone(metrics)).await?),
+        Store::S3(store) => {
+            Arc::new(S3::connect(store.clone(), name.clone(), Arc::clone(metrics)).await?)
+        }
         Store::Directory(directory) => Arc::new(Directory::open(directory).map_err(|error| {
             let mut problems = Problems::default();
             let key = format!("origin.{name}.path");
-            problems.add(key, format!("cannot be opened: {error}"), "name a folder that this user may read and write");
+            problems.add(
+                key,
+                format!("cannot be opened: {error}"),
+                "name a folder that this user may read and write",
+            );
             problems
         })?),
     };
-    Ok(NamedOrigin { name, origin: built })
+    Ok(NamedOrigin {
+        name,
+        origin: built,
+    })
 }
 
 async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Problems> {
@@ -108,7 +149,14 @@ async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Probl
     let route = |bucket: &config::Bucket| {
         let (rules, prefix) = (bucket.rules.clone(), bucket.prefix.clone());
         let (name, origin) = (bucket.name.clone(), named(&bucket.origin));
-        Route::new(name, origin, bucket.origin_bucket.clone(), prefix, rules, bucket.freshness)
+        Route::new(
+            name,
+            origin,
+            bucket.origin_bucket.clone(),
+            prefix,
+            rules,
+            bucket.freshness,
+        )
     };
     let buckets = config.buckets.iter().map(route).collect();
     let wildcard = config.wildcard.as_ref().map(|wildcard| Wildcard {
@@ -116,7 +164,11 @@ async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Probl
         rules: wildcard.rules.clone(),
         freshness: wildcard.freshness,
     });
-    Ok(Routes::new(origins.into_values().collect(), buckets, wildcard))
+    Ok(Routes::new(
+        origins.into_values().collect(),
+        buckets,
+        wildcard,
+    ))
 }
 
 fn auth(access: &Access) -> Result<Auth, Problems> {
@@ -137,7 +189,12 @@ fn auth(access: &Access) -> Result<Auth, Problems> {
         }
     }
     let granted = |names: &[String]| -> Vec<Grant> {
-        names.iter().filter_map(|name| policies.get(name.as_str())).flatten().cloned().collect()
+        names
+            .iter()
+            .filter_map(|name| policies.get(name.as_str()))
+            .flatten()
+            .cloned()
+            .collect()
     };
     let identities = access.identities.iter().map(|identity| {
         let principal = Principal {
@@ -147,7 +204,14 @@ fn auth(access: &Access) -> Result<Auth, Problems> {
         };
         let secret = identity.secret_access_key.value.clone();
         let access_key_id = identity.access_key_id.clone();
-        (Identity { access_key_id, principal: Arc::new(principal), secret }, granted(&identity.policies))
+        (
+            Identity {
+                access_key_id,
+                principal: Arc::new(principal),
+                secret,
+            },
+            granted(&identity.policies),
+        )
     });
     let auth = Auth::new(identities.collect(), granted(&access.anonymous));
     problems.or(auth)

@@ -17,11 +17,12 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin, Phase, Readiness};
 use crate::clock::Clock;
-use crate::config::{Config, Drain};
+use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
+use crate::origin::Origin;
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Exporter, Metrics};
-use crate::types::Problems;
+use crate::types::{BoxError, Problems};
 use build::Node;
 use reload::Reloader;
 
@@ -111,6 +112,15 @@ async fn bind_near(
     }
 }
 
+/// Builds a configured origin, without contacting it; for `forebay check`.
+///
+/// # Errors
+/// What is wrong with its settings, or not to be had on this machine.
+pub async fn connect(origin: &config::Origin) -> Result<Arc<dyn Origin>, BoxError> {
+    let named = build::origin(origin, &Arc::default()).await?;
+    Ok(named.origin)
+}
+
 /// A node that serves.
 #[derive(Debug)]
 pub struct Running {
@@ -149,7 +159,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         exporter,
         clock,
     );
-    serve_admin(sockets.admin, admin, &metrics, &admin_tasks);
+    serve_admin(sockets.admin, admin, &node, &metrics, &admin_tasks);
     let listener = net::Listener {
         socket: sockets.s3,
         tls: tls.clone(),
@@ -175,16 +185,26 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     })
 }
 
-fn serve_admin(socket: TcpListener, admin: Admin, metrics: &Arc<Metrics>, tasks: &Tasks) {
+fn serve_admin(
+    socket: TcpListener,
+    admin: Admin,
+    node: &Arc<Node>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) {
     let listener = net::Listener {
         socket,
         tls: None,
         limits: Limits::default(),
         metrics: Arc::clone(metrics),
     };
+    let node = Arc::clone(node);
     net::serve(listener, tasks, move |request, peer| {
-        let admin = admin.clone();
-        async move { admin.handle(request, peer).await }
+        let (admin, node) = (admin.clone(), Arc::clone(&node));
+        async move {
+            node.observe();
+            admin.handle(request, peer).await
+        }
     });
 }
 

@@ -63,7 +63,7 @@ impl Gateway {
             context,
         };
         // Taken before the body is touched: a client that asked to continue hears so only then.
-        let _room = self.room_for_upload(&request).await?;
+        let _room = self.room_for_upload(request.upload.length).await?;
         let response = Box::pin(forward.serve(request)).await?;
         Ok(Answer {
             response,
@@ -74,11 +74,15 @@ impl Gateway {
 
 impl Gateway {
     /// Memory for what of a body is under way at one time.
-    async fn room_for_upload(&self, request: &Request) -> Result<Option<Reservation>, Error> {
-        if request.upload.length == Some(0) {
+    async fn room_for_upload(&self, length: Option<u64>) -> Result<Option<Reservation>, Error> {
+        if length == Some(0) {
             return Ok(None);
         }
-        match self.memory.reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE).await {
+        match self
+            .memory
+            .reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE)
+            .await
+        {
             Ok(reservation) => Ok(Some(reservation)),
             Err(Exhausted) => {
                 self.metrics.cache.slowed_down.increment();

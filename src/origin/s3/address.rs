@@ -30,15 +30,18 @@ impl Addresses {
     /// Takes the endpoint, where there is one, apart.
     ///
     /// # Errors
-    /// Where it has no scheme or no host.
-    pub(super) fn new(endpoint: Option<&str>, path_style: bool) -> Result<Self, &'static str> {
-        let endpoint = match endpoint {
+    /// Where it is not `http` or `https` and a host.
+    pub(super) fn new(endpoint: Option<&Uri>, path_style: bool) -> Result<Self, &'static str> {
+        let endpoint = match endpoint.map(|uri| uri.clone().into_parts()) {
             None => None,
-            Some(endpoint) => {
-                let uri: Uri = endpoint.parse().map_err(|_| "is not a URL")?;
-                let parts = uri.into_parts();
-                let scheme = parts.scheme.ok_or("has no scheme")?;
-                Some((scheme, parts.authority.ok_or("names no host")?))
+            Some(parts) => {
+                let known = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+                let scheme = parts.scheme.filter(known).ok_or("has no known scheme")?;
+                let host = |authority: &Authority| {
+                    !authority.host().is_empty() && !authority.as_str().contains('@')
+                };
+                let authority = parts.authority.filter(host).ok_or("names no host")?;
+                Some((scheme, authority))
             }
         };
         Ok(Self {
@@ -125,7 +128,8 @@ mod tests {
     use super::*;
 
     fn url(endpoint: Option<&str>, path_style: bool, bucket: &str, key: &str) -> String {
-        let addresses = Addresses::new(endpoint, path_style).expect("addresses");
+        let endpoint = endpoint.map(|endpoint| endpoint.parse().expect("a URL"));
+        let addresses = Addresses::new(endpoint.as_ref(), path_style).expect("addresses");
         let bucket = bucket.parse().expect("a bucket name");
         let key: ObjectKey = key.parse().expect("a key");
         let uri = addresses.uri("eu-west-1", Some(&bucket), Some(&key), &[]);
@@ -178,8 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_scheme_and_host() {
+        for bad in ["ftp://h", "/path", "h:1", "http://u@h"] {
+            let endpoint = bad.parse().expect("a URL");
+            assert!(Addresses::new(Some(&endpoint), true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn queries_keep_their_order_and_are_encoded() {
-        let addresses = Addresses::new(Some("https://h/"), true).expect("addresses");
+        let endpoint = Uri::from_static("https://h/");
+        let addresses = Addresses::new(Some(&endpoint), true).expect("addresses");
         let query = [
             ("uploads".to_owned(), String::new()),
             ("prefix".to_owned(), "a/b c".to_owned()),

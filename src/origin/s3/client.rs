@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -61,38 +61,36 @@ pub(super) fn build(
 
 fn tls_config(ca_file: Option<&Path>, tls: Tls) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = || {
-        ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the default protocol versions")
-    };
-    let builder = match (ca_file, tls) {
-        (Some(path), _) => builder().with_root_certificates(authorities(path)?),
-        (None, Tls::Unused) => builder().with_root_certificates(RootCertStore::empty()),
-        (None, Tls::Needed) => builder()
-            .with_native_roots()
-            .map_err(|error| format!("the system has no authorities to trust: {error}"))?,
-    };
-    Ok(builder.with_no_client_auth())
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the default protocol versions");
+    let mut roots = RootCertStore::empty();
+    if tls == Tls::Needed {
+        // What cannot be read among the system's certificates is left out, as every other client does.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if let Some(path) = ca_file {
+        add_authorities(&mut roots, path)?;
+    }
+    if tls == Tls::Needed && roots.is_empty() {
+        return Err("the system has no authorities to trust".to_owned());
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Reads the authorities of a PEM file.
-///
-/// # Errors
-/// A sentence, where the file cannot be read or holds no certificate.
-pub(super) fn authorities(path: &Path) -> Result<RootCertStore, String> {
+/// Adds the authorities of a PEM file.
+fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     let shown = path.display();
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    let mut store = RootCertStore::empty();
+    if certificates.is_empty() {
+        return Err(format!("{shown} holds no certificate"));
+    }
     for certificate in certificates {
-        store
+        roots
             .add(certificate)
             .map_err(|error| format!("{shown} holds a bad certificate: {error}"))?;
     }
-    if store.is_empty() {
-        return Err(format!("{shown} holds no certificate"));
-    }
-    Ok(store)
+    Ok(())
 }

@@ -20,7 +20,6 @@ use tokio::sync::Mutex;
 use super::config;
 use super::connector::Connector;
 use crate::clock::{Clock, Moment};
-use crate::types::secret::UnreadableSecret;
 
 /// How long before their end credentials are renewed: AWS's own SDKs begin then, and STS's shortest are valid 15 minutes.
 const EARLY: Duration = Duration::from_secs(5 * 60);
@@ -118,29 +117,25 @@ impl ProvideCredentials for Wallet {
 }
 
 /// Opens the wallet that the configuration names, or none for anonymous access. Sends nothing.
-///
-/// # Errors
-/// Where a secret cannot be read.
 pub(super) async fn open(
     config: &config::Config,
     connector: Connector,
     clock: &Clock,
-) -> Result<Option<Wallet>, UnreadableSecret> {
+) -> Option<Wallet> {
     let region = Region::new(config.region.clone());
-    let wallet = match &config.credentials {
-        config::Credentials::Anonymous => return Ok(None),
-        config::Credentials::Keys {
+    let source = match &config.credentials {
+        config::Credentials::Anonymous => return None,
+        config::Credentials::Static {
             access_key_id,
             secret_access_key,
             session_token,
         } => {
-            let token = match session_token {
-                Some(token) => Some(token.read()?.expose().to_owned()),
-                None => None,
-            };
-            let secret = secret_access_key.read()?;
-            let keys = Credentials::new(access_key_id, secret.expose(), token, None, "config");
-            Wallet::new(keys, clock.clone())
+            let secret = secret_access_key.expose();
+            let token = session_token
+                .as_ref()
+                .map(|token| token.expose().to_owned());
+            let keys = Credentials::new(access_key_id, secret, token, None, "config");
+            SharedCredentialsProvider::new(keys)
         }
         config::Credentials::Profile(profile) => {
             let provider_config = ProviderConfig::without_region()
@@ -150,14 +145,11 @@ pub(super) async fn open(
                 .configure(&provider_config)
                 .profile_name(profile)
                 .build();
-            Wallet::new(source, clock.clone())
+            SharedCredentialsProvider::new(source)
         }
         config::Credentials::Default => {
             let chain = standard_chain(connector, region).await;
-            match chain.credentials_provider() {
-                Some(source) => Wallet::new(source, clock.clone()),
-                None => return Ok(None),
-            }
+            chain.credentials_provider()?
         }
         config::Credentials::AssumeRole {
             arn,
@@ -168,14 +160,14 @@ pub(super) async fn open(
             let mut role = AssumeRoleProvider::builder(arn)
                 .configure(&chain)
                 .region(region)
-                .session_name(session_name.as_deref().unwrap_or("forebay"));
+                .session_name(session_name);
             if let Some(external_id) = external_id {
                 role = role.external_id(external_id);
             }
-            Wallet::new(role.build().await, clock.clone())
+            SharedCredentialsProvider::new(role.build().await)
         }
     };
-    Ok(Some(wallet))
+    Some(Wallet::new(source, clock.clone()))
 }
 
 async fn standard_chain(connector: Connector, region: Region) -> aws_config::SdkConfig {

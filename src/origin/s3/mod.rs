@@ -25,8 +25,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
 use tracing::Instrument;
 
 pub use self::config::{Config, Credentials};
@@ -65,61 +65,37 @@ impl S3 {
     /// Sends nothing: the first request finds out whether the store can be reached ([`Origin::probe`] does so early).
     ///
     /// # Errors
-    /// All mistakes of the configuration, and what of the system it cannot do without.
+    /// An endpoint that is none, and authorities that cannot be read.
     pub async fn connect(
         config: Config,
         name: OriginName,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Problems> {
-        let key = format!("origin.{name}");
-        let mut problems = Problems::default();
-        config.check(&key, &mut problems);
-        problems.or(())?;
-
-        let problem = |name: &str, message: String, hint: &str| {
-            let mut problems = Problems::default();
-            problems.add(format!("{key}.{name}"), message, hint);
-            problems
-        };
-        let addresses = Addresses::new(config.endpoint.as_deref(), config.is_path_style())
-            .map_err(|error| {
-                problem(
-                    "endpoint",
-                    error.to_owned(),
-                    "write it as in \"https://s3.example\"",
-                )
-            })?;
+        let addresses = Addresses::new(config.endpoint.as_ref(), config.path_style);
+        let addresses = addresses.map_err(|error| {
+            let hint = "write scheme, host and port, as in \"http://127.0.0.1:9000\"";
+            problem(&name, "endpoint", error, hint)
+        })?;
         // Credential sources speak TLS to AWS, whatever the store speaks.
-        let fixed = matches!(
+        let own_keys = matches!(
             config.credentials,
-            Credentials::Keys { .. } | Credentials::Anonymous
+            Credentials::Static { .. } | Credentials::Anonymous
         );
-        let tls = match fixed && !addresses.use_tls() {
+        let tls = match own_keys && !addresses.use_tls() {
             true => Tls::Unused,
             false => Tls::Needed,
         };
-        let client = client::build(config.ca_file.as_deref(), tls, config.connect_timeout.0)
-            .map_err(|error| {
-                problem(
-                    "ca_file",
-                    error,
-                    "name a PEM file with the authorities to trust",
-                )
-            })?;
+        let client = client::build(config.ca_file.as_deref(), tls, config.connect_timeout);
+        let client = client.map_err(|error| {
+            let hint = "name a PEM file with the authorities to trust";
+            problem(&name, "ca_file", &error, hint)
+        })?;
         let transport = Arc::new(Transport::new(client, &config, metrics));
         let clock = Clock::system();
-        let wallet = credentials::open(
-            &config,
-            Connector::for_credentials(transport.clone()),
-            &clock,
-        )
-        .await
-        .map_err(|error| problem("credentials", error.to_string(), "set what it names"))?;
-        let sdk = read::sdk(
-            &config,
-            Connector::for_reads(transport.clone()),
-            wallet.clone(),
-        );
+        let connector = Connector::for_credentials(transport.clone());
+        let wallet = credentials::open(&config, connector, &clock).await;
+        let connector = Connector::for_reads(transport.clone());
+        let sdk = read::sdk(&config, connector, wallet.clone());
         Ok(Self {
             name,
             config,
@@ -234,8 +210,8 @@ impl S3 {
 #[async_trait::async_trait]
 impl Origin for S3 {
     fn fingerprint(&self, bucket: &BucketName) -> OriginFingerprint {
-        let endpoint = self.config.endpoint.as_deref().unwrap_or("");
-        let endpoint = endpoint.trim_end_matches('/');
+        let endpoint = self.config.endpoint.as_ref().map(Uri::to_string);
+        let endpoint = endpoint.as_deref().unwrap_or("").trim_end_matches('/');
         OriginFingerprint::new("s3", endpoint, &self.config.region, bucket)
     }
 
@@ -289,17 +265,31 @@ impl Origin for S3 {
     }
 }
 
+fn problem(name: &OriginName, key: &str, message: &str, hint: &str) -> Problems {
+    let mut problems = Problems::default();
+    problems.add(format!("origin.{name}.{key}"), message, hint);
+    problems
+}
+
 /// The error that an answer tells.
 async fn refusal(answer: Response<Body>) -> Error {
-    let (head, body) = answer.into_parts();
-    match Limited::new(body, ERROR_DOCUMENT).collect().await {
-        Err(error) => Error::Unreachable(error),
-        Ok(body) => Error::Refused(Box::new(Refusal {
-            status: head.status,
-            headers: head.headers,
-            body: body.to_bytes(),
-        })),
+    let (head, mut body) = answer.into_parts();
+    let mut document = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(http_body::Frame::into_data) {
+            Ok(Ok(data)) if document.len() + data.len() <= ERROR_DOCUMENT => {
+                document.extend_from_slice(&data);
+            }
+            Ok(Ok(_)) => return Error::Nonsense("an error document without end"),
+            Ok(Err(_)) => {}
+            Err(error) => return Error::Unreachable(error),
+        }
     }
+    Error::Refused(Box::new(Refusal {
+        status: head.status,
+        headers: head.headers,
+        body: document.into(),
+    }))
 }
 
 /// The lightest request that shows whether a bucket, or the store, can be used.

@@ -36,7 +36,7 @@ pub(super) fn sdk(
         .behavior_version(aws_config::BehaviorVersion::latest())
         .http_client(connector)
         .region(Region::new(config.region.clone()))
-        .force_path_style(config.is_path_style())
+        .force_path_style(config.path_style)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -46,7 +46,7 @@ pub(super) fn sdk(
         .identity_cache(IdentityCache::no_cache())
         .disable_s3_express_session_auth(true);
     if let Some(endpoint) = &config.endpoint {
-        builder = builder.endpoint_url(endpoint);
+        builder = builder.endpoint_url(endpoint.to_string());
     }
     builder = match wallet {
         Some(wallet) => builder.credentials_provider(wallet),

@@ -62,11 +62,11 @@ impl Transport {
     pub(super) fn new(client: Client, config: &Config, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
-            slots: Arc::new(Semaphore::new(config.connections)),
+            slots: Arc::new(Semaphore::new(config.connections.get())),
             waits: Waits {
-                queue: config.queue.0,
-                head: config.head_timeout.0,
-                stall: config.stall.0,
+                queue: config.queue,
+                head: config.head_timeout,
+                stall: config.stall,
             },
             metrics,
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use forebay::clock::Clock;
 use forebay::config::{self, Surroundings};
 use forebay::server::{self, Running, Sockets};
+use forebay::types::ByteSize;
 
 use super::client::Client;
 use super::origin::{self, TestOrigin};
@@ -50,7 +51,13 @@ impl TestNode {
     /// A node with this configuration.
     pub async fn start(text: &str) -> Self {
         let variables = [("TEST_SECRET", SECRET), ("ORIGIN_SECRET", origin::SECRET)];
-        let surroundings = Surroundings::of(&variables);
+        let surroundings = Surroundings {
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            host_name: "test".to_owned(),
+            memory: ByteSize(8 << 30),
+        };
         let config = config::parse(text, &surroundings).expect("a sound configuration");
         let clock = Clock::manual();
         let sockets = Sockets::bind(&config).await.expect("free ports");
