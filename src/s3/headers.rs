@@ -27,14 +27,13 @@ const DROPPED: [HeaderName; 18] = [
     header::UPGRADE,
     header::USER_AGENT,
 ];
-const DROPPED_NAMES: [&str; 8] = [
+const DROPPED_NAMES: [&str; 7] = [
     "keep-alive",
     "proxy-connection",
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
     "x-amz-security-token",
-    "x-amz-trailer",
     "x-amz-user-agent",
 ];
 /// Beginnings of the names of headers that proxies and SDKs add for themselves.

@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
+use super::write::verify;
 use super::{Answer, Context, Error, Gateway, Request};
 use crate::memory::{Exhausted, Pool, Reservation};
 use crate::origin::{self, Call, Payload, Refusal};
@@ -151,6 +152,8 @@ impl Forward<'_> {
             Target::Object(_, key) => Some(origin_key(route, key)?),
             Target::Bucket(_) | Target::Service => None,
         };
+        // Whoever reads a body has taken it; elsewhere it announces nothing.
+        request.headers.remove(verify::ANNOUNCED);
         Ok(Call {
             operation: request.operation.name,
             method: request.method.clone(),

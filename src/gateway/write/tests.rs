@@ -1,5 +1,6 @@
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::digest::Algorithm;
 use super::*;
 use crate::gateway::forward::support::{World, ok, put, request, text};
 use crate::origin;
@@ -99,6 +100,23 @@ async fn a_bodys_mistake_is_the_answer_and_nothing_is_complete_at_the_origin() {
     assert!(matches!(failed, Err(Error::BadDigest("content-md5"))));
     assert!(!world.last().complete);
     assert!(world.records.is_current(&ticket(&world, "k")));
+}
+
+#[tokio::test]
+async fn a_trailing_checksum_reaches_the_origin_as_a_trailer() {
+    let world = World::new(|_| ok(""));
+    let value = Algorithm::Crc32.of(b"hello");
+    let mut trailers = HeaderMap::new();
+    let named = value.parse().expect("a value");
+    trailers.insert("x-amz-checksum-crc32", named);
+    let mut request = put("k", full("hello"), 5);
+    let announced = HeaderValue::from_static("x-amz-checksum-crc32");
+    request.headers.insert("x-amz-trailer", announced);
+    request.upload.trailers = Some(Box::new(move || Some(trailers.clone())));
+    world.serve(request).await.expect("stored");
+    let seen = world.last();
+    assert_eq!(seen.trailer, Some(("x-amz-checksum-crc32".into(), value)));
+    assert!(!seen.headers.contains_key("x-amz-trailer"));
 }
 
 #[tokio::test]

@@ -26,6 +26,12 @@ pub(crate) fn encode_key(key: &str) -> String {
     percent_encode(key.as_bytes(), PATH).to_string()
 }
 
+/// Text as it goes into a document. Line ends are written as references, because a parser makes other ones of them (XML
+/// 1.0, section 2.11).
+pub(crate) fn escape_text(text: &str) -> String {
+    escape(text).replace('\r', "&#13;").replace('\n', "&#10;")
+}
+
 /// Whether answers of this route are the client's as they are.
 pub(crate) fn is_identity(route: &Route) -> bool {
     route.prefix.is_empty() && route.bucket == route.origin_bucket
@@ -116,7 +122,7 @@ fn apply(document: &[u8], changes: Vec<Change>) -> Vec<u8> {
     let mut copied = 0;
     for Change { at, text } in changes {
         renamed.extend_from_slice(&document[copied..at.start]);
-        renamed.extend_from_slice(escape(text.as_str()).as_bytes());
+        renamed.extend_from_slice(escape_text(&text).as_bytes());
         copied = at.end;
     }
     renamed.extend_from_slice(&document[copied..]);

@@ -1,9 +1,10 @@
 //! The documents of DeleteObjects: `<Delete>` read and written, `<DeleteResult>` added to. Pure.
 
 use quick_xml::Reader;
-use quick_xml::escape::{escape, unescape};
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
+use crate::gateway::forward::rename::escape_text;
 use crate::types::ObjectKey;
 
 /// S3's own bound.
@@ -120,20 +121,15 @@ pub(super) fn write(quiet: bool, entries: &[(ObjectKey, &Entry)]) -> String {
     }
     for (key, entry) in entries {
         xml.push_str("<Object><Key>");
-        xml.push_str(&text_of(key.as_str()));
+        xml.push_str(&escape_text(key.as_str()));
         xml.push_str("</Key>");
         for (name, value) in &entry.others {
-            xml.push_str(&format!("<{name}>{}</{name}>", text_of(value)));
+            xml.push_str(&format!("<{name}>{}</{name}>", escape_text(value)));
         }
         xml.push_str("</Object>");
     }
     xml.push_str("</Delete>");
     xml
-}
-
-/// Escaped such that a parser's end-of-line handling (XML 1.0, section 2.11) leaves it alone.
-fn text_of(value: &str) -> String {
-    escape(value).replace('\r', "&#13;").replace('\n', "&#10;")
 }
 
 /// Puts `xml` behind the last child of a document's root.

@@ -8,11 +8,11 @@ use std::mem;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
-use quick_xml::escape::escape;
 
 use super::digest::Algorithm;
 use super::late;
 use super::verify::{self, Claims, Fault};
+use crate::gateway::forward::rename::escape_text;
 use crate::gateway::forward::{Forward, origin_key};
 use crate::gateway::{Error, Request, Upload};
 use crate::origin::Payload;
@@ -151,11 +151,11 @@ impl Refusal<'_> {
             message,
         } = self;
         let version = entry.version().map_or_else(String::new, |version| {
-            format!("<VersionId>{}</VersionId>", escape(version))
+            format!("<VersionId>{}</VersionId>", escape_text(version))
         });
         format!(
             "<Error><Key>{}</Key>{version}<Code>{code}</Code><Message>{message}</Message></Error>",
-            escape(&entry.key)
+            escape_text(&entry.key)
         )
     }
 }
