@@ -105,10 +105,7 @@ policies = ["read"]
     let Store::S3(store) = &config.origins[1].store else {
         panic!("{:?}", config.origins);
     };
-    assert_eq!(
-        store.endpoint,
-        Some("http://127.0.0.1:7070".to_owned())
-    );
+    assert_eq!(store.endpoint, Some("http://127.0.0.1:7070".to_owned()));
     assert!(store.path_style);
     assert!(matches!(store.credentials, Credentials::Keys { .. }));
     assert_eq!(config.access.anonymous, ["read"]);

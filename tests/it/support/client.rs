@@ -1,8 +1,5 @@
 //! A client that signs as SDKs do and sees what the wire says: status, headers, and how a body ends.
 
-use std::net::SocketAddr;
-use std::time::SystemTime;
-
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -13,10 +10,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use std::net::SocketAddr;
 
 /// A signing client of one node.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     credentials: Credentials,
     hyper: Hyper<HttpConnector, Full<Bytes>>,
@@ -24,20 +22,20 @@ pub struct Client {
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     /// `x-forebay-cache`.
-    pub fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         self.headers["x-forebay-cache"].to_str().expect("text")
     }
 
     /// The code in an error document.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let text = String::from_utf8_lossy(&self.body).into_owned();
         let code = text
             .split_once("<Code>")
@@ -48,16 +46,16 @@ impl Answer {
 
 /// A request before it is signed.
 #[derive(Debug, Clone)]
-pub struct Ask {
-    pub method: &'static str,
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
     /// Encoded path and query.
-    pub target: String,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Bytes,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
 }
 
 impl Ask {
-    pub fn new(method: &'static str, target: &str) -> Self {
+    pub(crate) fn new(method: &'static str, target: &str) -> Self {
         Self {
             method,
             target: target.to_owned(),
@@ -66,23 +64,23 @@ impl Ask {
         }
     }
 
-    pub fn get(target: &str) -> Self {
+    pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 }
 
 impl Client {
-    pub fn new(address: SocketAddr, access_key: &str, secret: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, access_key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, None, None, "test");
         Self {
             address,
@@ -92,7 +90,7 @@ impl Client {
     }
 
     /// Sends a request and gives back the answer once its head is there.
-    pub async fn start(&self, ask: &Ask) -> Response<Incoming> {
+    pub(crate) async fn start(&self, ask: &Ask) -> Response<Incoming> {
         let request = self.sign(ask);
         self.hyper.request(request).await.expect("an answer")
     }
@@ -101,7 +99,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the body does not end as its head promised.
-    pub async fn try_send(&self, ask: &Ask) -> Result<Answer, hyper::Error> {
+    pub(crate) async fn try_send(&self, ask: &Ask) -> Result<Answer, hyper::Error> {
         let (head, body) = self.start(ask).await.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer {
@@ -111,16 +109,16 @@ impl Client {
         })
     }
 
-    pub async fn send(&self, ask: &Ask) -> Answer {
+    pub(crate) async fn send(&self, ask: &Ask) -> Answer {
         self.try_send(ask).await.expect("a whole answer")
     }
 
-    pub async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
         self.send(&Ask::get(target)).await
     }
 
     /// The request with an `Authorization` header.
-    pub fn sign(&self, ask: &Ask) -> Request<Full<Bytes>> {
+    pub(crate) fn sign(&self, ask: &Ask) -> Request<Full<Bytes>> {
         let uri = format!("http://{}{}", self.address, ask.target);
         let mut request = Request::builder()
             .method(ask.method)
@@ -158,9 +156,4 @@ impl Client {
         instructions.apply_to_request_http1x(&mut request);
         request
     }
-}
-
-/// A moment `seconds` after the epoch; for requests signed at odd times.
-pub fn at(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
 }

@@ -16,7 +16,7 @@ const PERIOD: u64 = 1_048_573;
 static SEQUENCES: LazyLock<Mutex<HashMap<u64, Bytes>>> = LazyLock::new(Mutex::default);
 
 /// The bytes of `range` of the content that `seed` names.
-pub fn bytes(seed: u64, range: Range<u64>) -> Bytes {
+pub(crate) fn bytes(seed: u64, range: Range<u64>) -> Bytes {
     let mut all = BytesMut::with_capacity(index(range.end - range.start));
     for part in parts(seed, range) {
         all.extend_from_slice(&part);
@@ -25,7 +25,7 @@ pub fn bytes(seed: u64, range: Range<u64>) -> Bytes {
 }
 
 /// Where `got`, which begins at `start`, first differs from the content; none where it is right.
-pub fn differs(seed: u64, start: u64, got: &[u8]) -> Option<u64> {
+pub(crate) fn differs(seed: u64, start: u64, got: &[u8]) -> Option<u64> {
     let mut at = 0;
     for part in parts(seed, start..start + got.len() as u64) {
         let same = &got[at..at + part.len()];

@@ -1,9 +1,9 @@
 //! The world of a test: an origin, a node before it, clients.
 
-pub mod client;
-pub mod content;
-pub mod node;
-pub mod origin;
+pub(crate) mod client;
+pub(crate) mod content;
+pub(crate) mod node;
+pub(crate) mod origin;
 
 use std::future::Future;
 use std::time::SystemTime;
@@ -13,12 +13,14 @@ use std::time::SystemTime;
     clippy::disallowed_methods,
     reason = "a test's tasks end with its runtime"
 )]
-pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+pub(crate) fn spawn(
+    task: impl Future<Output = ()> + Send + 'static,
+) -> tokio::task::JoinHandle<()> {
     tokio::spawn(task)
 }
 
 /// The wall-clock time, to sign with.
 #[expect(clippy::disallowed_methods, reason = "signatures carry the real time")]
-pub fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }

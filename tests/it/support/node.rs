@@ -11,25 +11,25 @@ use super::client::Client;
 use super::origin::{self, TestOrigin};
 
 /// The access key of the client that may do everything.
-pub const ACCESS_KEY: &str = "FBTEST";
+pub(crate) const ACCESS_KEY: &str = "FBTEST";
 /// Its secret.
-pub const SECRET: &str = "test-secret";
+pub(crate) const SECRET: &str = "test-secret";
 
 /// A running node.
 #[derive(Debug)]
-pub struct TestNode {
-    pub running: Running,
-    pub client: Client,
-    pub clock: Clock,
+pub(crate) struct TestNode {
+    pub(crate) running: Running,
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
 }
 
 /// What a test may choose.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    pub freshness: &'static str,
-    pub memory: &'static str,
+pub(crate) struct Settings {
+    pub(crate) freshness: &'static str,
+    pub(crate) memory: &'static str,
     /// More TOML, after everything else.
-    pub more: String,
+    pub(crate) more: String,
 }
 
 impl Default for Settings {
@@ -44,12 +44,12 @@ impl Default for Settings {
 
 impl TestNode {
     /// A node before `origin`, whose bucket `train` it serves under that name.
-    pub async fn before(origin: &TestOrigin, settings: Settings) -> Self {
+    pub(crate) async fn before(origin: &TestOrigin, settings: Settings) -> Self {
         Self::start(&configuration(origin.address, &settings)).await
     }
 
     /// A node with this configuration.
-    pub async fn start(text: &str) -> Self {
+    pub(crate) async fn start(text: &str) -> Self {
         let variables = [("TEST_SECRET", SECRET), ("ORIGIN_SECRET", origin::SECRET)];
         let surroundings = Surroundings {
             variables: variables
@@ -73,7 +73,7 @@ impl TestNode {
     }
 
     /// A client with another key.
-    pub fn client(&self, access_key: &str, secret: &str) -> Client {
+    pub(crate) fn client(&self, access_key: &str, secret: &str) -> Client {
         Client::new(self.running.s3_address, access_key, secret)
     }
 }

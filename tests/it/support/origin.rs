@@ -25,22 +25,22 @@ use forebay::types::{ETag, RangeSpec};
 use super::content;
 
 /// The access key that the origin knows.
-pub const ACCESS_KEY: &str = "ORIGINKEY";
+pub(crate) const ACCESS_KEY: &str = "ORIGINKEY";
 /// Its secret.
-pub const SECRET: &str = "origin-secret";
+pub(crate) const SECRET: &str = "origin-secret";
 
 /// A request, as the origin saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub method: Method,
-    pub path: String,
-    pub range: Option<String>,
-    pub if_match: Option<String>,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) range: Option<String>,
+    pub(crate) if_match: Option<String>,
 }
 
 /// What goes wrong with a request for an object's bytes.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// An error answer.
     Status(StatusCode, &'static str),
     /// The connection is reset after this many bytes of the body.
@@ -92,8 +92,8 @@ struct State {
 
 /// The origin's handle.
 #[derive(Debug, Clone)]
-pub struct TestOrigin {
-    pub address: SocketAddr,
+pub(crate) struct TestOrigin {
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -102,7 +102,7 @@ const FRAME: u64 = 64 << 10;
 
 impl TestOrigin {
     /// Starts an origin on a free port; it stops with the test's runtime.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let origin = Self {
@@ -138,7 +138,7 @@ impl TestOrigin {
     }
 
     /// Stores `size` bytes of the content that `seed` names, under `bucket/key`.
-    pub fn put(&self, path: &str, seed: u64, size: u64) {
+    pub(crate) fn put(&self, path: &str, seed: u64, size: u64) {
         self.insert(
             path,
             Content::Seed { seed, size },
@@ -148,7 +148,7 @@ impl TestOrigin {
     }
 
     /// Changes an object's metadata and nothing else, as a copy onto itself does.
-    pub fn describe(&self, path: &str, name: &'static str, value: &str) {
+    pub(crate) fn describe(&self, path: &str, name: &'static str, value: &str) {
         let mut state = self.state();
         let object = state.objects.get_mut(path).expect("the object is there");
         object
@@ -168,19 +168,19 @@ impl TestOrigin {
     }
 
     /// Makes the next requests for bytes go wrong, one fault each.
-    pub fn fail(&self, faults: &[Fault]) {
+    pub(crate) fn fail(&self, faults: &[Fault]) {
         self.state().faults.extend_from_slice(faults);
     }
 
     /// From now on every frame of a body waits for a permit.
-    pub fn hold(&self) -> Arc<Semaphore> {
+    pub(crate) fn hold(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         self.state().gate = Some(Arc::clone(&gate));
         gate
     }
 
     /// The requests since the last call, without the one that tries whether `If-Match` is heeded.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         let mut seen = std::mem::take(&mut self.state().seen);
         seen.retain(|seen| {
             !seen
@@ -192,7 +192,7 @@ impl TestOrigin {
     }
 
     /// Bytes of bodies given to the network so far.
-    pub fn body_bytes(&self) -> u64 {
+    pub(crate) fn body_bytes(&self) -> u64 {
         self.state().body_bytes
     }
 
