@@ -245,13 +245,8 @@ fn hint(error: &origin::Error, bucket: Option<&BucketName>) -> String {
 
 /// The error and its causes in one line.
 fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    line
+    let causes = std::iter::successors(error.source(), |error| (**error).source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 #[cfg(test)]
