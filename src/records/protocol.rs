@@ -15,59 +15,18 @@
 //! What is not here: who the members are (the caller's view), how messages travel (they may be lost, doubled, delayed and
 //! reordered), and the records themselves, which hold a [`Ticket`](super::epochs::Ticket) and are believed while it is current.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Moment;
 
 use super::epochs::Epochs;
 use super::faults::Fault;
 use super::lease::{Gap, Heard, Peer, Standing, Timing};
+use super::writes::{Open, Own, Phase};
 
-/// A member's stable name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Member(Arc<str>);
-
-impl From<&str> for Member {
-    fn from(name: &str) -> Self {
-        Self(name.into())
-    }
-}
-
-/// One life of a member: its name, and a number that grows with every start.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Life {
-    pub member: Member,
-    pub boot: u64,
-}
-
-/// What members tell each other. Every message travels with the [`Life`] that sends it; `write` numbers that life's writes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Message {
-    /// The sender asks for a lease; `asked` is its own time and comes back with the answer.
-    Poll { asked: Moment },
-    /// The receiver hears of every write of the sender until one lease after `asked`. Every write below `floor` has ended.
-    Grant { asked: Moment, floor: u64 },
-    /// A write to the keys with these hashes is about to go to the origin.
-    Begin { write: u64, keys: Arc<[u64]> },
-    /// The receiver's `Begin` was heard.
-    BeginAck { write: u64 },
-    /// The origin has answered, or nobody will know.
-    End { write: u64 },
-    /// The receiver's `End` was heard.
-    EndAck { write: u64 },
-}
-
-/// What is to be done after an event, in this order.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Effects {
-    /// Messages to members, to be sent at most once each.
-    pub send: Vec<(Member, Message)>,
-    /// Own writes that may go to their origin now.
-    pub ready: Vec<u64>,
-    /// Own writes whose client may be answered now.
-    pub ended: Vec<u64>,
-}
+pub use super::message::{Effects, Life, Member, Message};
 
 /// One member of a cluster, or the only one.
 #[derive(Debug)]
@@ -80,35 +39,6 @@ pub struct Machine {
     pub(super) peers: BTreeMap<Member, Peer>,
     pub(super) own: BTreeMap<u64, Own>,
     pub(super) others: BTreeMap<(Life, u64), Open>,
-}
-
-/// A write of this member.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Own {
-    pub(super) keys: Arc<[u64]>,
-    pub(super) phase: Phase,
-    /// Who has not acknowledged the message of this phase.
-    owing: BTreeSet<Member>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Phase {
-    /// Not at the origin yet.
-    Beginning { since: Moment },
-    /// May be at the origin.
-    Ready,
-    /// Past the origin; the client is not answered yet.
-    Ending,
-    /// Over, but for those who have not heard.
-    Ended,
-}
-
-/// A write of another member.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Open {
-    keys: Arc<[u64]>,
-    /// When it is given up; set when its writer is lost.
-    until: Option<Moment>,
 }
 
 impl Machine {
@@ -162,7 +92,7 @@ impl Machine {
             return;
         }
         own.keys.iter().for_each(|key| self.epochs.close(*key));
-        own.phase = Phase::Ending;
+        own.phase = Phase::Ending { since: now };
         let known = |peer: &Peer| peer.standing == Standing::Known;
         let owing = self.peers.iter().filter(|(_, peer)| known(peer));
         own.owing = owing.map(|(member, _)| member.clone()).collect();
@@ -176,7 +106,10 @@ impl Machine {
             return;
         }
         match message {
-            Message::Poll { asked } => self.grant(&from.member, asked, now, effects),
+            Message::Poll { asked, forgotten } => {
+                self.remember(&from.member, forgotten, effects);
+                self.grant(&from.member, asked, now, effects);
+            }
             Message::Grant { asked, floor } => self.take_lease(from, asked, floor, now),
             Message::Begin { write, keys } => self.open_other(from, write, keys, effects),
             Message::BeginAck { write } => self.acknowledged(from, write, Own::is_open),
@@ -188,25 +121,24 @@ impl Machine {
 
     /// A heartbeat has passed: polls, reminds, declares lost and gives up what is due.
     pub fn tick(&mut self, now: Moment, effects: &mut Effects) {
-        let (mut silent, mut polled) = (Vec::new(), Vec::new());
-        for (member, peer) in &self.peers {
-            if peer.standing == Standing::Known && now.since(peer.heard) >= self.timing.lost {
-                silent.push(member.clone());
-            }
-            if peer.standing != Standing::Left {
-                polled.push(member.clone());
-            }
-        }
+        let is_silent = |peer: &Peer| {
+            peer.standing == Standing::Known && now.since(peer.heard) >= self.timing.lost
+        };
+        let silent = self.peers.iter().filter(|(_, peer)| is_silent(peer));
+        let silent: Vec<Member> = silent.map(|(member, _)| member.clone()).collect();
         for member in silent {
             self.lose(&member, Standing::Lost, now);
         }
-        for member in polled {
-            effects.send.push((member, Message::Poll { asked: now }));
+        self.give_up_orphans(now);
+        self.drop_left(now);
+        for (member, peer) in &self.peers {
+            if peer.standing != Standing::Left {
+                effects.send.push((member.clone(), peer.poll(now)));
+            }
         }
         for (write, own) in &self.own {
             own.remind(*write, effects);
         }
-        self.give_up_orphans(now);
         self.settle(now, effects);
     }
 
@@ -218,9 +150,7 @@ impl Machine {
             peer.standing = Standing::Known;
             peer.heard = now;
         }
-        effects
-            .send
-            .push((member.clone(), Message::Poll { asked: now }));
+        effects.send.push((member.clone(), peer.poll(now)));
         self.tell_open_writes(member, effects);
         self.trust();
     }
@@ -267,16 +197,27 @@ impl Machine {
         }
     }
 
+    /// Tells a member again what it has given up while it thought this one lost.
+    fn remember(&mut self, member: &Member, forgotten: u64, effects: &mut Effects) {
+        let Some(peer) = self.peers.get_mut(member) else {
+            return;
+        };
+        if peer.has_forgotten(forgotten) && !self.epochs.faults.has(Fault::IgnoreForgetting) {
+            self.tell_open_writes(member, effects);
+        }
+    }
+
     /// Grants a lease, unless that could hide a write from the member or make a write wait for ever.
     fn grant(&mut self, member: &Member, asked: Moment, now: Moment, effects: &mut Effects) {
         let patience = self.timing.heartbeat;
         let faults = self.epochs.faults;
         let unaware = |own: &Own| match own.phase {
-            Phase::Beginning { since } => {
+            // For a while it may just not have got round to it; but each lease that it gets is one more to wait for.
+            Phase::Beginning { since } | Phase::Ending { since } => {
                 now.since(since) > patience && !faults.has(Fault::GrantSilentMembers)
             }
             Phase::Ready => !faults.has(Fault::GrantUnawareMembers),
-            Phase::Ending | Phase::Ended => false,
+            Phase::Ended => false,
         };
         let mut owed = self.own.values().filter(|own| own.owing.contains(member));
         if owed.any(unaware) {
@@ -352,7 +293,7 @@ impl Machine {
             peer.lease_until = Moment::default();
         }
         let orphan = if self.epochs.faults.has(Fault::CloseOrphansAtOnce) {
-            std::time::Duration::ZERO
+            Duration::ZERO
         } else {
             self.timing.orphan
         };
@@ -373,8 +314,21 @@ impl Machine {
         let due = self.others.iter().filter(|(_, open)| due(open));
         let due: Vec<_> = due.map(|(id, _)| id.clone()).collect();
         for id in due {
+            if let Some(peer) = self.peers.get_mut(&id.0.member) {
+                peer.forget();
+            }
             self.forget_other(&id);
         }
+    }
+
+    /// Drops members that have left, once nothing is left of them.
+    fn drop_left(&mut self, now: Moment) {
+        let others = &self.others;
+        self.peers.retain(|member, peer| {
+            peer.standing != Standing::Left
+                || peer.may_answer_unasked(now)
+                || others.keys().any(|(life, _)| life.member == *member)
+        });
     }
 
     /// Lets go ahead what need not wait any more.
@@ -395,11 +349,11 @@ impl Machine {
                     own.phase = Phase::Ready;
                     effects.ready.push(*write);
                 }
-                Phase::Ending if !waits => {
+                Phase::Ending { .. } if !waits => {
                     own.phase = Phase::Ended;
                     effects.ended.push(*write);
                 }
-                Phase::Beginning { .. } | Phase::Ready | Phase::Ending | Phase::Ended => {}
+                Phase::Beginning { .. } | Phase::Ready | Phase::Ending { .. } | Phase::Ended => {}
             }
             if own.phase == Phase::Ended {
                 // Who is lost learns it from the floor in its next lease.
@@ -419,28 +373,5 @@ impl Machine {
             .filter(known)
             .map(|peer| peer.lease_until);
         self.epochs.trust_until(leases.min());
-    }
-}
-
-impl Own {
-    /// Whether the origin may still change by it.
-    fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Beginning { .. } | Phase::Ready)
-    }
-
-    fn message(&self, write: u64) -> Message {
-        if self.is_open() {
-            let keys = Arc::clone(&self.keys);
-            Message::Begin { write, keys }
-        } else {
-            Message::End { write }
-        }
-    }
-
-    /// Sends the message of this phase to those who have not acknowledged it.
-    fn remind(&self, write: u64, effects: &mut Effects) {
-        for member in &self.owing {
-            effects.send.push((member.clone(), self.message(write)));
-        }
     }
 }
