@@ -156,10 +156,16 @@ fn member(node: usize) -> Member {
     Member::from(["a", "b"][node])
 }
 
-fn machine(node: usize, time: u64, fault: Option<Fault>, effects: &mut Effects) -> Machine {
+fn machine(
+    node: usize,
+    boot: u64,
+    time: u64,
+    fault: Option<Fault>,
+    effects: &mut Effects,
+) -> Machine {
     let mut epochs = Epochs::new(1);
     epochs.faults = Faults { injected: fault };
-    let mut machine = Machine::member(Arc::new(epochs), TIMING, at(time));
+    let mut machine = Machine::member(boot, Arc::new(epochs), TIMING, at(time));
     machine.join(&member(1 - node), at(time), effects);
     machine
 }
@@ -169,7 +175,7 @@ impl World {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let node = |node| Node {
             boot: 1,
-            machine: Some(machine(node, 0, scenario.fault, &mut Effects::default())),
+            machine: Some(machine(node, 1, 0, scenario.fault, &mut Effects::default())),
             record: None,
             fill: Fill::None,
         };
@@ -284,8 +290,9 @@ impl World {
             Step::Restart(node) => {
                 self.restarts_left -= 1;
                 let mut effects = Effects::default();
-                let machine = machine(*node, self.time, self.scenario.fault, &mut effects);
                 self.nodes[*node].boot += 1;
+                let (boot, fault) = (self.nodes[*node].boot, self.scenario.fault);
+                let machine = machine(*node, boot, self.time, fault, &mut effects);
                 self.nodes[*node].machine = Some(machine);
                 self.apply(*node, effects);
             }
@@ -522,6 +529,7 @@ impl World {
 impl Clone for Node {
     fn clone(&self) -> Self {
         let fork = |machine: &Machine| Machine {
+            boot: machine.boot,
             timing: machine.timing,
             epochs: Arc::new(machine.epochs.fork()),
             silent_until: machine.silent_until,

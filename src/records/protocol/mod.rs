@@ -31,6 +31,7 @@ pub use super::message::{Effects, Life, Member, Message};
 /// One member of a cluster, or the only one.
 #[derive(Debug)]
 pub struct Machine {
+    pub(super) boot: u64,
     pub(super) timing: Timing,
     pub(super) epochs: Arc<Epochs>,
     /// Until then an earlier life of this member may have granted leases.
@@ -45,6 +46,7 @@ impl Machine {
     /// The only member: writes are ready at once, records are believed for ever.
     pub fn alone(epochs: Arc<Epochs>) -> Self {
         Self {
+            boot: 0,
             timing: Timing::default(),
             epochs,
             silent_until: Moment::default(),
@@ -55,9 +57,10 @@ impl Machine {
         }
     }
 
-    /// A member of a cluster that was started at `now`. Its first write waits for the leases of a life before this one.
-    pub fn member(epochs: Arc<Epochs>, timing: Timing, now: Moment) -> Self {
+    /// The life `boot` of a member of a cluster, started at `now`, which is to [`join`](Self::join) the others at once. Its first write waits for the leases of a life before this one.
+    pub fn member(boot: u64, epochs: Arc<Epochs>, timing: Timing, now: Moment) -> Self {
         let mut machine = Self::alone(epochs);
+        machine.boot = boot;
         machine.timing = timing;
         if !machine.epochs.faults.has(Fault::ProceedAfterRestart) {
             machine.silent_until = now.after(timing.lease + timing.slack);
@@ -105,16 +108,20 @@ impl Machine {
         if !self.hear(from, now, effects) {
             return;
         }
+        let to_the_dead = message.answers().is_some_and(|boot| boot != self.boot);
+        if to_the_dead && !self.epochs.faults.has(Fault::HeedAnswersToTheDead) {
+            return;
+        }
         match message {
             Message::Poll { asked, forgotten } => {
                 self.remember(&from.member, forgotten, effects);
-                self.grant(&from.member, asked, now, effects);
+                self.grant(from, asked, now, effects);
             }
-            Message::Grant { asked, floor } => self.take_lease(from, asked, floor, now),
+            Message::Grant { asked, floor, .. } => self.take_lease(from, asked, floor, now),
             Message::Begin { write, keys } => self.open_other(from, write, keys, effects),
-            Message::BeginAck { write } => self.acknowledged(from, write, Own::is_open),
+            Message::BeginAck { write, .. } => self.acknowledged(from, write, Own::is_open),
             Message::End { write } => self.close_other(from, write, effects),
-            Message::EndAck { write } => self.acknowledged(from, write, |own| !own.is_open()),
+            Message::EndAck { write, .. } => self.acknowledged(from, write, |own| !own.is_open()),
         }
         self.settle(now, effects);
     }
@@ -202,13 +209,13 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(member) else {
             return;
         };
-        if peer.has_forgotten(forgotten) && !self.epochs.faults.has(Fault::IgnoreForgetting) {
+        if peer.has_forgotten(forgotten) {
             self.tell_open_writes(member, effects);
         }
     }
 
     /// Grants a lease, unless that could hide a write from the member or make a write wait for ever.
-    fn grant(&mut self, member: &Member, asked: Moment, now: Moment, effects: &mut Effects) {
+    fn grant(&mut self, to: &Life, asked: Moment, now: Moment, effects: &mut Effects) {
         let patience = self.timing.heartbeat;
         let faults = self.epochs.faults;
         let unaware = |own: &Own| match own.phase {
@@ -219,17 +226,24 @@ impl Machine {
             Phase::Ready => !faults.has(Fault::GrantUnawareMembers),
             Phase::Ended => false,
         };
-        let mut owed = self.own.values().filter(|own| own.owing.contains(member));
+        let mut owed = self
+            .own
+            .values()
+            .filter(|own| own.owing.contains(&to.member));
         if owed.any(unaware) {
             return;
         }
-        if let Some(peer) = self.peers.get_mut(member) {
+        if let Some(peer) = self.peers.get_mut(&to.member) {
             peer.grant(&self.timing, now);
         }
         let mut open = self.own.iter().filter(|(_, own)| own.is_open());
         let floor = open.next().map_or(self.next_write, |(write, _)| *write);
-        let grant = Message::Grant { asked, floor };
-        effects.send.push((member.clone(), grant));
+        let grant = Message::Grant {
+            boot: to.boot,
+            asked,
+            floor,
+        };
+        effects.send.push((to.member.clone(), grant));
     }
 
     fn take_lease(&mut self, from: &Life, asked: Moment, floor: u64, now: Moment) {
@@ -261,7 +275,8 @@ impl Machine {
             keys.iter().for_each(|key| self.epochs.open(*key));
             self.others.insert(id, Open { keys, until: None });
         }
-        let ack = Message::BeginAck { write };
+        let boot = from.boot;
+        let ack = Message::BeginAck { boot, write };
         effects.send.push((from.member.clone(), ack));
     }
 
@@ -270,7 +285,8 @@ impl Machine {
             peer.end(write);
         }
         self.forget_other(&(from.clone(), write));
-        let ack = Message::EndAck { write };
+        let boot = from.boot;
+        let ack = Message::EndAck { boot, write };
         effects.send.push((from.member.clone(), ack));
     }
 
@@ -375,3 +391,6 @@ impl Machine {
         self.epochs.trust_until(leases.min());
     }
 }
+
+#[cfg(test)]
+mod tests;
