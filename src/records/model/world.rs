@@ -3,85 +3,15 @@
 use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock::Moment;
 
-use super::super::epochs::{Epochs, Ticket};
-use super::super::faults::{Fault, Faults};
-use super::super::lease::{Standing, Timing};
-use super::super::protocol::{Effects, Life, Machine, Member, Message};
-
-/// One second of the model is one heartbeat.
-const TIMING: Timing = Timing {
-    heartbeat: Duration::from_secs(1),
-    lease: Duration::from_secs(2),
-    slack: Duration::ZERO,
-    lost: Duration::from_secs(3),
-    orphan: Duration::from_secs(2),
-};
-
-/// The longest that a write may wait, in seconds: a lease that was granted up to a heartbeat after it began.
-const LONGEST_WAIT: u64 = 3;
-
-const KEY: u64 = 0;
-
-/// What may happen in a world.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Scenario {
-    /// How many seconds pass.
-    pub(super) ticks: u64,
-    /// Through which member each write goes.
-    pub(super) writers: &'static [usize],
-    /// Whose heartbeats arrive. The others' are lost on the way.
-    pub(super) polling: &'static [usize],
-    /// Which members fill.
-    pub(super) filling: &'static [usize],
-    /// How many requests fills send.
-    pub(super) fills: u8,
-    /// Which members may crash.
-    pub(super) mortal: &'static [usize],
-    pub(super) crashes: u8,
-    pub(super) restarts: u8,
-    pub(super) fault: Option<Fault>,
-    /// Whether readers join fills without looking at the epoch, which is their fault and not the protocol's.
-    pub(super) joins_any_fill: bool,
-}
-
-/// What happens next.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    Deliver(Packet),
-    Tick,
-    Write(usize),
-    Commit(usize),
-    Finish(usize),
-    Ask(usize),
-    Answer(usize),
-    Admit(usize),
-    Crash(usize),
-    Restart(usize),
-}
-
-/// A promise that does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broken {
-    /// A reader would be given a version from before a write.
-    OldAnswer,
-    /// A write waits longer than any silence can make it.
-    EndlessWait,
-}
-
-/// A message on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Packet {
-    to: usize,
-    from: usize,
-    boot: u64,
-    message: Message,
-}
+use super::super::lease::Standing;
+use super::super::protocol::{Effects, Life, Machine, Message};
+use super::parts::{Broken, Fill, KEY, LONGEST_WAIT, Node, Packet, Phase};
+use super::parts::{Scenario, Step, TIMING, Write, at, machine, member};
 
 #[derive(Debug, Clone)]
 pub(super) struct World {
@@ -95,79 +25,6 @@ pub(super) struct World {
     fills_left: u8,
     crashes_left: u8,
     restarts_left: u8,
-}
-
-#[derive(Debug)]
-struct Node {
-    boot: u64,
-    /// None: crashed.
-    machine: Option<Machine>,
-    record: Option<(usize, Ticket)>,
-    fill: Fill,
-}
-
-#[derive(Debug, Clone, Copy, Hash)]
-enum Fill {
-    None,
-    Asked(Ticket),
-    Answered(Ticket, usize),
-}
-
-#[derive(Debug, Clone, Hash)]
-struct Write {
-    by: usize,
-    boot: u64,
-    number: u64,
-    phase: Phase,
-    /// The version that it made of the object.
-    version: usize,
-    /// Which members must not give older versions from the moment on at which the origin committed it.
-    binds: [bool; 2],
-    /// Which members declared the writer lost while it lived, which is beyond what the protocol promises.
-    missed: [bool; 2],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Phase {
-    Planned,
-    Waiting {
-        since: u64,
-    },
-    Ready,
-    Committed,
-    Ending {
-        since: u64,
-    },
-    Answered,
-    /// Its writer died while its request was at the origin.
-    Orphan {
-        died: u64,
-        heard: [bool; 2],
-    },
-    /// Its writer died, and nothing more comes of it.
-    Dead,
-}
-
-fn at(time: u64) -> Moment {
-    Moment(Duration::from_secs(time))
-}
-
-fn member(node: usize) -> Member {
-    Member::from(["a", "b"][node])
-}
-
-fn machine(
-    node: usize,
-    boot: u64,
-    time: u64,
-    fault: Option<Fault>,
-    effects: &mut Effects,
-) -> Machine {
-    let mut epochs = Epochs::new(1);
-    epochs.faults = Faults { injected: fault };
-    let mut machine = Machine::member(boot, Arc::new(epochs), TIMING, at(time));
-    machine.join(&member(1 - node), at(time), effects);
-    machine
 }
 
 impl World {
@@ -393,6 +250,9 @@ impl World {
                 boot,
                 message,
             };
+            if self.is_gone(packet.to) {
+                continue;
+            }
             // A heartbeat that is overtaken by the next of its kind counts as lost.
             let is_heartbeat = |packet: &Packet| {
                 matches!(packet.message, Message::Poll { .. } | Message::Grant { .. })
@@ -410,6 +270,11 @@ impl World {
         for number in effects.ended {
             self.write_of(node, boot, number).phase = Phase::Answered;
         }
+    }
+
+    /// Whether nothing can reach a member any more.
+    fn is_gone(&self, node: usize) -> bool {
+        self.nodes[node].machine.is_none() && self.restarts_left == 0
     }
 
     fn write_of(&mut self, by: usize, boot: u64, number: u64) -> &mut Write {
@@ -506,6 +371,9 @@ impl World {
         node.machine = None;
         node.record = None;
         node.fill = Fill::None;
+        if self.restarts_left == 0 {
+            self.network.retain(|packet| packet.to == other);
+        }
     }
 
     /// Notes which writes are beyond what is promised to a member, because it thinks that their living writer is lost.
@@ -522,27 +390,6 @@ impl World {
                     write.missed[number] = true;
                 }
             }
-        }
-    }
-}
-
-impl Clone for Node {
-    fn clone(&self) -> Self {
-        let fork = |machine: &Machine| Machine {
-            boot: machine.boot,
-            timing: machine.timing,
-            epochs: Arc::new(machine.epochs.fork()),
-            silent_until: machine.silent_until,
-            next_write: machine.next_write,
-            peers: machine.peers.clone(),
-            own: machine.own.clone(),
-            others: machine.others.clone(),
-        };
-        Self {
-            boot: self.boot,
-            machine: self.machine.as_ref().map(fork),
-            record: self.record,
-            fill: self.fill,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Single histories, told step by step; `model/` explores the others.
 
+use std::time::Duration;
+
 use super::*;
 
 const KEY: u64 = 7;
