@@ -24,6 +24,8 @@ pub(super) enum Fault {
     GrantSilentMembers,
     /// A member that comes back is not told of the writes that are open.
     ForgetOpenWritesOnReturn,
+    /// A node takes an answer that was meant for its life before.
+    HeedAnswersToTheDead,
     /// A node that was just started does not wait for the leases that it may have granted before.
     ProceedAfterRestart,
     /// The open writes of a dead member end with it.

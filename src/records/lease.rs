@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
+use super::message::Message;
+
 /// The protocol's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -63,6 +65,10 @@ pub(super) struct Peer {
     floor: u64,
     /// Those from the floor on that have ended too.
     ended: BTreeSet<u64>,
+    /// How often we gave up its open writes.
+    forgotten: u64,
+    /// How often it gave up ours, as it last said.
+    forgot_ours: u64,
 }
 
 impl Peer {
@@ -76,6 +82,8 @@ impl Peer {
             granted_until: Moment::default(),
             floor: 0,
             ended: BTreeSet::new(),
+            forgotten: 0,
+            forgot_ours: 0,
         }
     }
 
@@ -91,6 +99,7 @@ impl Peer {
         if heard == Heard::Reborn {
             self.floor = 0;
             self.ended.clear();
+            self.forgot_ours = 0;
         }
         if heard != Heard::Again {
             self.lease_until = Moment::default();
@@ -114,6 +123,26 @@ impl Peer {
         };
         self.lease_until = self.lease_until.max(until);
         Some(gap)
+    }
+
+    /// Asks it for a lease.
+    pub(super) fn poll(&self, now: Moment) -> Message {
+        Message::Poll {
+            asked: now,
+            forgotten: self.forgotten,
+        }
+    }
+
+    /// Its open writes were given up: it has to tell of them again before it is believed.
+    pub(super) fn forget(&mut self) {
+        self.forgotten += 1;
+    }
+
+    /// Whether it gave up writes of ours that it has not told of before.
+    pub(super) fn has_forgotten(&mut self, times: u64) -> bool {
+        let more = times > self.forgot_ours;
+        self.forgot_ours = self.forgot_ours.max(times);
+        more
     }
 
     /// Notes that a lease was granted.

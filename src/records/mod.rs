@@ -10,8 +10,10 @@
 pub mod epochs;
 mod faults;
 pub mod lease;
+mod message;
 pub mod protocol;
 mod store;
+mod writes;
 
 #[cfg(test)]
 mod model;
