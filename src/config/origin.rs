@@ -23,14 +23,14 @@ pub struct Origin {
 /// What kind of store an origin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    S3(S3),
+    S3(Box<S3>),
     Directory(Directory),
 }
 
 pub(super) fn read(name: &str, section: &mut Section<'_, '_>) -> Option<Origin> {
     let kind: Option<String> = section.required("kind");
     let store = match kind.as_deref() {
-        Some("s3") => Some(Store::S3(s3(section))),
+        Some("s3") => Some(Store::S3(Box::new(s3(section)))),
         Some("directory") => directory(section).map(Store::Directory),
         Some(other) => {
             let hint = match suggest::nearest(other, &["s3", "directory"]) {

@@ -121,7 +121,11 @@ pub(super) async fn origin(
     let name = origin.name.clone();
     let built: Arc<dyn crate::origin::Origin> = match &origin.store {
         Store::S3(store) => {
-            Arc::new(S3::connect((**store).clone(), name.clone(), Arc::clone(metrics)).await?)
+            {
+                // The credentials chain is deep: on the heap it burdens no caller's future.
+                let connecting = S3::connect((**store).clone(), name.clone(), Arc::clone(metrics));
+                Arc::new(Box::pin(connecting).await?)
+            }
         }
         Store::Directory(directory) => Arc::new(Directory::open(directory).map_err(|error| {
             let mut problems = Problems::default();
