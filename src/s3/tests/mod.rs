@@ -205,12 +205,13 @@ async fn every_streaming_form_is_decoded_and_verified() {
             "{form}"
         );
         assert_eq!(forwarded.headers["content-encoding"], "gzip");
-        assert!(!forwarded.headers.contains_key("x-amz-trailer"));
-        assert_eq!(
+        // The gateway needs to know which checksum follows.
+        for told in [
+            forwarded.headers.contains_key("x-amz-trailer"),
             forwarded.trailers.is_some(),
-            form.ends_with("-TRAILER"),
-            "{form}"
-        );
+        ] {
+            assert_eq!(told, form.ends_with("-TRAILER"), "{form}");
+        }
         let cut = stream(&world, form, |wire| wire.truncate(wire.len() / 2)).await;
         assert!(
             cut == "IncompleteBody" || cut == "InvalidRequest",
