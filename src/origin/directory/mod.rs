@@ -175,6 +175,10 @@ impl Origin for Directory {
         OriginFingerprint::new("directory", &self.endpoint, "", bucket)
     }
 
+    fn keeps_dot_segments(&self) -> bool {
+        true
+    }
+
     async fn get(&self, get: Get) -> Result<Fetched, Error> {
         let fetched = read::get(&self.store, get).await;
         fetched.map_err(|failure| failure.into_error(false))
