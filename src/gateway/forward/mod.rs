@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode, header};
+use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::write::verify;
@@ -26,7 +26,7 @@ use crate::records::Records;
 use crate::routes::{Route, Routes};
 use crate::tasks::Tasks;
 use crate::types::body::full;
-use crate::types::{Body, BucketName, ObjectKey, OperationName, Source, Target};
+use crate::types::{Body, BucketName, OperationName, Source, Target};
 
 pub use buckets::Buckets;
 
@@ -55,7 +55,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Before any byte of the answer was sent; the origin's error answers are [`origin::Error::Refused`].
-    pub async fn forward(&self, context: &Context, request: Request) -> Result<Answer, Error> {
+    pub async fn forward(&self, context: &Context, mut request: Request) -> Result<Answer, Error> {
         let forward = Forward {
             routes: self.routes.load_full(),
             records: &self.records,
@@ -64,7 +64,10 @@ impl Gateway {
             context,
         };
         // Taken before the body is touched: a client that asked to continue hears so only then.
-        let _room = self.room_for_upload(request.upload.length).await?;
+        let has_body = matches!(request.method, Method::PUT | Method::POST)
+            && request.upload.length != Some(0);
+        let room = self.room_for_upload(has_body).await?;
+        request.upload.hold(room);
         let response = Box::pin(forward.serve(request)).await?;
         Ok(Answer {
             response,
@@ -75,8 +78,8 @@ impl Gateway {
 
 impl Gateway {
     /// Memory for what of a body is under way at one time.
-    async fn room_for_upload(&self, length: Option<u64>) -> Result<Option<Reservation>, Error> {
-        if length == Some(0) {
+    async fn room_for_upload(&self, has_body: bool) -> Result<Option<Reservation>, Error> {
+        if !has_body {
             return Ok(None);
         }
         match self
@@ -152,7 +155,7 @@ impl Forward<'_> {
         payload: Payload,
     ) -> Result<Call, Error> {
         let key = match &request.operation.target {
-            Target::Object(_, key) => Some(origin_key(route, key)?),
+            Target::Object(_, key) => Some(route.origin_key(key)?),
             Target::Bucket(_) | Target::Service => None,
         };
         // Whoever reads a body has taken it; elsewhere it announces nothing.
@@ -167,11 +170,6 @@ impl Forward<'_> {
             payload,
         })
     }
-}
-
-/// The origin's key of a client's.
-pub(crate) fn origin_key(route: &Route, key: &ObjectKey) -> Result<ObjectKey, Error> {
-    route.origin_key(key).map_err(|_| Error::KeyTooLong)
 }
 
 /// Sends a call; an error answer of the origin is an error here, with names as the client knows them.

@@ -1,7 +1,8 @@
 use http::{Method, StatusCode};
 
-use super::support::{World, ok, request, text};
+use super::support::{World, ok, put, request, text};
 use super::*;
+use crate::memory::{self, Memory};
 use crate::types::CopySource;
 
 #[tokio::test]
@@ -156,4 +157,48 @@ async fn a_deleted_bucket_is_asked_for_again() {
     let refused = world.serve(prefixed).await;
     assert!(matches!(refused, Err(Error::NotImplemented(_))));
     assert_eq!(world.calls(), 3);
+}
+
+#[tokio::test]
+async fn keys_that_the_origin_takes_for_others_are_refused() {
+    let world = World::new(|_| ok(""));
+    for key in ["..", "../x", "a/../../other/x", "a/.", "./a", "a\\..\\b"] {
+        for (name, method) in [
+            (OperationName::PutObject, Method::PUT),
+            (OperationName::DeleteObject, Method::DELETE),
+            (OperationName::CreateMultipartUpload, Method::POST),
+            (OperationName::ListParts, Method::GET),
+        ] {
+            let refused = world.serve(request(name, method, key)).await;
+            assert!(
+                matches!(refused, Err(Error::InvalidArgument { .. })),
+                "{key}"
+            );
+        }
+        let refused = world.serve(copy_from("train", key, None)).await;
+        assert!(
+            matches!(refused, Err(Error::InvalidArgument { .. })),
+            "{key}"
+        );
+    }
+    assert_eq!(world.calls(), 0);
+    for key in ["..a/b..", "...", "a/.b"] {
+        let delete = request(OperationName::DeleteObject, Method::DELETE, key);
+        world.serve(delete).await.expect("an ordinary key");
+    }
+}
+
+#[tokio::test]
+async fn the_memory_of_an_upload_is_held_as_long_as_its_body() {
+    let memory = Memory::new(memory::Config { limit: 64 << 20 });
+    let room = memory.reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE);
+    let mut upload = put("k", full("body"), 4).upload;
+    upload.hold(Some(room.await.expect("memory is free")));
+    assert_eq!(memory.used(Pool::Upload), UPLOAD_WINDOW);
+    let mut body = upload.body;
+    let frame = body.frame().await.expect("a frame").expect("no error");
+    assert_eq!(frame.into_data().expect("data"), "body");
+    assert_eq!(memory.used(Pool::Upload), UPLOAD_WINDOW);
+    drop(body);
+    assert_eq!(memory.used(Pool::Upload), 0);
 }
