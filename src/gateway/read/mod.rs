@@ -87,7 +87,7 @@ impl Gateway {
             .load()
             .find(&read.bucket)
             .ok_or_else(|| Error::NoSuchBucket(read.bucket.clone()))?;
-        let key = route.origin_key(&read.key).map_err(|_| Error::KeyTooLong)?;
+        let key = route.origin_key(&read.key)?;
         let object = CanonicalObject {
             origin: route.fingerprint,
             key: key.clone(),
