@@ -248,6 +248,7 @@ impl Crew {
             fill,
             body,
             source: Arc::clone(source),
+            adopted: true,
         };
         source.tasks.spawn("fill", run.run(Some(answer)));
     }

@@ -192,6 +192,8 @@ pub(super) struct Run {
     pub(super) fill: Arc<Fill>,
     pub(super) body: Arc<BodyState>,
     pub(super) source: Arc<Source>,
+    /// Whether the fill came with the first request for the object: its reader has not taken a seat yet, but will.
+    pub(super) adopted: bool,
 }
 
 impl Run {
@@ -291,7 +293,8 @@ impl Run {
         let Ok(turn) = tokio::time::timeout(PAUSE, self.wait_for_turn(at)).await else {
             return Ok(None);
         };
-        let deserted = turn == Turn::Deserted;
+        let expected = self.adopted && at == self.fill.range.start;
+        let deserted = turn == Turn::Deserted && !expected;
         let capacity = self.extent_length(at);
         let size = allocated(capacity);
         let memory = &self.source.memory;

@@ -237,6 +237,7 @@ impl Reader {
                 fill,
                 body: Arc::clone(&self.body),
                 source: Arc::clone(&self.source),
+                adopted: false,
             };
             self.source.metrics.cache.fills.increment();
             self.source.tasks.spawn("fill", run.run(None));

@@ -6,8 +6,10 @@ use http_body_util::BodyExt;
 
 use super::super::{Demand, Read};
 use super::origin::{Fault, Seen, pattern};
-use super::{MIB, default_world, get, range};
+use super::{MIB, default_world, get, range, world};
 use crate::gateway::Error;
+use crate::memory::{LEAST_LIMIT, Pool};
+use crate::routes::Freshness;
 use crate::types::Source;
 
 #[tokio::test]
@@ -113,4 +115,22 @@ async fn a_range_beyond_the_end_of_a_known_version_means_another_version() {
     world.origin.fail(&[Fault::Status(status)]);
     let got = world.read(range("k", "bytes=2000000-2000099")).await.2;
     assert_eq!(got, pattern(3 * MIB, 5).slice(2_000_000..2_000_100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_request_waits_for_memory_and_is_not_sent_again() {
+    let world = world(Freshness::Immutable, LEAST_LIMIT);
+    world.origin.put("k", pattern(MIB, 1), "v1");
+    let memory = &world.gateway.memory;
+    let mut held = Vec::new();
+    while let Ok(reservation) = memory.try_reserve(Pool::Fill, MIB / 4) {
+        held.push(reservation);
+    }
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        drop(held);
+    };
+    let (read, ()) = futures::join!(world.read(get("k")), release);
+    assert_eq!((read.1, read.2), (Source::Origin, pattern(MIB, 1)));
+    assert_eq!(world.origin.seen().len(), 1);
 }

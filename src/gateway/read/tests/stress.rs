@@ -192,8 +192,8 @@ struct Tally {
     left: AtomicU64,
 }
 
-async fn reader(truth: &Truth, tally: &Tally, mut dice: Dice) {
-    dice.pause(20_000).await;
+async fn reader(truth: &Truth, tally: &Tally, mut dice: Dice, spread: u64) {
+    dice.pause(spread).await;
     let object = index(dice.below(SIZES.len() as u64));
     let oldest = truth.objects[object].oldest.load(Ordering::Relaxed);
     let key = format!("k{object}");
@@ -220,7 +220,9 @@ async fn reader(truth: &Truth, tally: &Tally, mut dice: Dice) {
     } else {
         u64::MAX
     };
-    let slowness = if dice.below(4) == 0 { 9_000 } else { 3 };
+    // In a crowd most are slow, so that memory runs short.
+    let is_slow = dice.below(4) == 0 || spread < 1000 && dice.below(4) > 0;
+    let slowness = if is_slow { 9_000 } else { 3 };
     let Ok(Answer { response, .. }) = answer else {
         tally.failed.fetch_add(1, Ordering::Relaxed);
         return;
@@ -288,19 +290,19 @@ async fn trouble(truth: &Truth, mut dice: Dice) {
     }
 }
 
-async fn storm(seed: u64) {
+async fn storm(seed: u64, spread: u64) {
     let truth = Truth::new();
     let tally = Tally::default();
     let mut dice = Dice(seed);
     let readers: FuturesUnordered<_> = (0..READERS)
-        .map(|_| reader(&truth, &tally, Dice(dice.below(u64::MAX))))
+        .map(|_| reader(&truth, &tally, Dice(dice.below(u64::MAX)), spread))
         .collect();
     let troubles = trouble(&truth, Dice(dice.below(u64::MAX)));
     futures::join!(readers.collect::<Vec<()>>(), troubles);
 
     let gateway = &truth.world.gateway;
     assert!(
-        tally.whole.load(Ordering::Relaxed) > READERS / 2,
+        tally.whole.load(Ordering::Relaxed) > READERS / 4,
         "seed {seed}: {tally:?}"
     );
     truth.world.origin.recover();
@@ -327,11 +329,12 @@ async fn storm(seed: u64) {
 
 #[test]
 fn nothing_is_wrong_lost_or_held_after_a_storm() {
-    for seed in 1..=2 {
+    // Readers that come within 20 s, and a crowd that all comes at once.
+    for (seed, spread) in [(1, 20_000), (2, 300)] {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build();
-        runtime.expect("a runtime").block_on(storm(seed));
+        runtime.expect("a runtime").block_on(storm(seed, spread));
     }
 }
