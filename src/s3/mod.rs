@@ -10,6 +10,7 @@ mod chunked;
 mod claim;
 mod error;
 mod headers;
+mod patience;
 mod payload;
 mod query;
 mod read;
