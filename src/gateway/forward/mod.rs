@@ -4,6 +4,7 @@
 //! comes back under the client's again ([`rename`]). The families of operations have their own files; nothing here is cached
 //! but which buckets exist ([`buckets`]).
 
+mod bucket_life;
 mod buckets;
 pub(crate) mod rename;
 #[cfg(test)]
@@ -99,6 +100,8 @@ impl Forward<'_> {
             OperationName::HeadBucket | OperationName::GetBucketLocation => {
                 self.look_at_bucket(request).await
             }
+            OperationName::CreateBucket => self.create_bucket(request).await,
+            OperationName::DeleteBucket => self.delete_bucket(request).await,
             OperationName::ListObjects
             | OperationName::ListObjectsV2
             | OperationName::ListMultipartUploads => self.list(request).await,

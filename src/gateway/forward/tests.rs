@@ -114,3 +114,46 @@ async fn a_copy_across_origins_is_refused() {
     assert!(matches!(refused, Err(Error::NotImplemented(_))));
     assert_eq!(world.calls(), 0);
 }
+
+#[tokio::test]
+async fn a_bucket_is_made_under_the_origins_name_and_told_under_the_clients() {
+    let world = World::new(|_| {
+        let mut response = ok("")?;
+        let headers = response.headers_mut();
+        headers.insert("location", "/corp-train".parse().expect("a value"));
+        headers.insert("x-amz-bucket-arn", "arn:corp".parse().expect("a value"));
+        Ok(response)
+    });
+    let mut create = request(OperationName::CreateBucket, Method::PUT, "");
+    create.upload.body = full("<CreateBucketConfiguration/>");
+    create.upload.length = Some(28);
+    let answer = world.serve(create).await.expect("a bucket");
+    assert_eq!(answer.headers()["location"], "/train");
+    assert!(!answer.headers().contains_key("x-amz-bucket-arn"));
+    let seen = world.last();
+    assert_eq!(seen.bucket.as_deref(), Some("corp-train"));
+    assert_eq!(seen.body, "<CreateBucketConfiguration/>");
+}
+
+#[tokio::test]
+async fn a_deleted_bucket_is_asked_for_again() {
+    let world = World::new(|_| ok(""));
+    let of_other = |name, method| {
+        let mut request = request(name, method, "");
+        request.operation.target = Target::Bucket("other".parse().expect("a name"));
+        request
+    };
+    for name in [
+        OperationName::HeadBucket,
+        OperationName::DeleteBucket,
+        OperationName::HeadBucket,
+    ] {
+        let request = of_other(name, Method::HEAD);
+        world.serve(request).await.expect("an answer");
+    }
+    assert_eq!(world.calls(), 3);
+    let prefixed = request(OperationName::DeleteBucket, Method::DELETE, "");
+    let refused = world.serve(prefixed).await;
+    assert!(matches!(refused, Err(Error::NotImplemented(_))));
+    assert_eq!(world.calls(), 3);
+}
