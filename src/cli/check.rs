@@ -93,8 +93,11 @@ impl Findings {
         let path = path.display();
         match self.exit_code() {
             SOUND => return writeln!(out, "{path}: sound; every origin and bucket answers"),
-            WRONG => writeln!(out, "{path}: wrong")?,
-            _ => writeln!(out, "{path}: sound, but not everything can be had")?,
+            WRONG => writeln!(out, "{path}: {}", counted(&self.wrong, "mistake"))?,
+            _ => {
+                let missing = counted(&self.unavailable, "thing");
+                writeln!(out, "{path}: sound, but {missing} cannot be had")?;
+            }
         }
         for problems in [&self.wrong, &self.unavailable] {
             if !problems.list().is_empty() {
@@ -240,6 +243,14 @@ fn hint(error: &origin::Error, bucket: Option<&BucketName>) -> String {
         Some(301 | 307 | 308) => format!("the {what} is in another region: correct region"),
         Some(_) => "the origin is reached but ill: see its own logs".to_owned(),
         None => "check endpoint, network, certificates and credentials".to_owned(),
+    }
+}
+
+/// As in `1 mistake` and `2 mistakes`.
+fn counted(problems: &Problems, noun: &str) -> String {
+    match problems.list().len() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
     }
 }
 

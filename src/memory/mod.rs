@@ -9,6 +9,7 @@
 //! Waiting is first come, first served within a pool, and every wait has a deadline.
 
 pub mod buffer;
+mod slots;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -72,6 +73,7 @@ struct Account {
     tier: AtomicU64,
     bodies: AtomicUsize,
     state: Mutex<State>,
+    slots: slots::Slots,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +103,7 @@ impl Memory {
             tier: AtomicU64::new(0),
             bodies: AtomicUsize::new(0),
             state: Mutex::default(),
+            slots: slots::Slots::default(),
         }))
     }
 

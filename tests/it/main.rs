@@ -1,5 +1,6 @@
 //! Real nodes before an S3 origin in this process, over real connections. Each module is a group of promises.
 
+mod memory;
 mod reads;
 mod refusals;
 mod support;

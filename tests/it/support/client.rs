@@ -89,6 +89,11 @@ impl Client {
         }
     }
 
+    /// Where the node is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sends a request and gives back the answer once its head is there.
     pub(crate) async fn start(&self, ask: &Ask) -> Response<Incoming> {
         let request = self.sign(ask);

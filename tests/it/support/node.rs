@@ -78,7 +78,8 @@ impl TestNode {
     }
 }
 
-fn configuration(origin: SocketAddr, settings: &Settings) -> String {
+/// The configuration of a node before `origin`.
+pub(crate) fn configuration(origin: SocketAddr, settings: &Settings) -> String {
     let Settings {
         freshness,
         memory,
