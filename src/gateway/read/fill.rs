@@ -26,8 +26,8 @@ use crate::origin;
 use crate::types::Body;
 use crate::types::layout::{BLOCK, PAGE};
 
-/// How often a fill asks again after its first request failed.
-const RETRIES: u32 = 2;
+/// How often a request for bytes is sent again after it failed.
+pub(super) const RETRIES: u32 = 2;
 
 /// How long a fill with readers waits for memory.
 const PATIENCE: Duration = Duration::from_secs(10);

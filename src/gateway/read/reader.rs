@@ -10,10 +10,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 
 use super::bodies::{BodyState, Seat, lock};
-use super::fill::{Failure, Fill, Found, Run};
+use super::fill::{Failure, Fill, Found, RETRIES, Run};
 use super::plan::{self, LARGEST_FILL};
 use super::source::Source;
 use crate::memory::OpenBody;
+use crate::origin;
 use crate::types;
 use crate::types::Body;
 use crate::types::layout::page_ceil;
@@ -259,43 +260,48 @@ impl Reader {
     /// Reads the rest straight from the origin, past memory and tiers.
     async fn go_direct(&mut self) -> Result<(), Failure> {
         self.source.metrics.cache.direct_reads.increment();
-        let answer = self
-            .source
-            .open(&self.body.id, self.at..self.range.end)
-            .await;
         self.seat = None;
-        match answer {
-            Ok(body) => {
-                self.direct = Some(body);
-                Ok(())
-            }
-            Err(error) => {
-                let failure = Failure::from(error);
-                self.source.fill_failed(&self.body.id, &failure);
-                Err(failure)
+        let opened = self.open_direct(0).await;
+        opened.inspect_err(|failure| self.source.fill_failed(&self.body.id, failure))
+    }
+
+    /// Asks for the rest of the range, again after a pause where the origin fails; `failed` times it has done so already.
+    async fn open_direct(&mut self, mut failed: u32) -> Result<(), Failure> {
+        loop {
+            let rest = self.at..self.range.end;
+            match self.source.open(&self.body.id, rest).await {
+                Ok(body) => {
+                    self.direct = Some(body);
+                    return Ok(());
+                }
+                Err(error) if error.is_retryable() && failed < RETRIES => {
+                    failed += 1;
+                    self.source.pause_before_retry(failed, &error).await;
+                }
+                Err(error) => return Err(Failure::from(error)),
             }
         }
     }
 
     async fn next_direct(&mut self) -> Result<Option<Bytes>, Failure> {
-        let broken = |error| Failure::Origin(Arc::new(error));
-        let Some(answer) = &mut self.direct else {
-            return Ok(None);
-        };
-        loop {
-            match answer.frame().await {
+        let mut failed = 0;
+        while let Some(answer) = &mut self.direct {
+            let error = match answer.frame().await {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) if !bytes.is_empty() => return Ok(Some(self.take(bytes))),
-                    Ok(_) | Err(_) => {}
+                    Ok(_) | Err(_) => continue,
                 },
-                Some(Err(error)) => return Err(broken(crate::origin::Error::Unreachable(error))),
-                None => {
-                    return Err(broken(crate::origin::Error::Nonsense(
-                        "its body ended early",
-                    )));
-                }
+                Some(Err(error)) => origin::Error::Unreachable(error),
+                None => origin::Error::Nonsense("its body ended early"),
+            };
+            if failed == RETRIES {
+                return Err(Failure::from(error));
             }
+            failed += 1;
+            self.source.pause_before_retry(failed, &error).await;
+            self.open_direct(failed).await?;
         }
+        Ok(None)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Fills: coalescing, resumption, sizes, memory.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt;
 
 use super::super::BYPASS_LANE;
@@ -278,4 +280,30 @@ async fn overload_goes_past_the_cache_and_then_slows_down() {
     );
     drop(held);
     assert_eq!(world.read(get("k")).await.1, Source::Memory);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_without_memory_goes_on_past_the_cache_and_is_resumed_there_too() {
+    let world = world(Freshness::Immutable, LEAST_LIMIT);
+    let bytes = pattern(4 * MIB, 8);
+    world.origin.put("k", bytes.clone(), "v1");
+    let gate = world.origin.hold();
+    gate.add_permits(1);
+    let answer = world.answer(get("k")).await.expect("an answer");
+    let memory = &world.gateway.memory;
+    let mut held = Vec::new();
+    while let Ok(reservation) = memory.try_reserve(Pool::Fill, PAGE) {
+        held.push(reservation);
+    }
+    world
+        .origin
+        .fail(&[Fault::BreakAfter(MIB), Fault::Down, Fault::BreakAfter(MIB)]);
+    gate.add_permits(1 << 10);
+    // What the fill's first buffer gives back goes to somebody who waited before it.
+    let greedy = memory.reserve(Pool::Fill, MIB, Duration::from_secs(60));
+    let (taken, body) = futures::join!(greedy, answer.response.into_body().collect());
+    assert!(body.expect("a whole body").to_bytes() == bytes);
+    assert_eq!(world.gateway.metrics.cache.direct_reads.get(), 1);
+    drop((held, taken));
+    assert_eq!(memory.used(Pool::Fill), 0);
 }
