@@ -56,10 +56,16 @@ pub struct Route {
     pub fingerprint: OriginFingerprint,
 }
 
-/// The prefix of a route and the key make more than S3's 1,024 bytes.
+/// No key at the origin stands for the client's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key is too long")]
-pub struct KeyTooLong;
+pub enum UnusableKey {
+    /// The prefix of the route and the key make more than S3's 1,024 bytes.
+    #[error("the key is too long")]
+    TooLong,
+    /// The origin would take the key for another one.
+    #[error("the key has a segment that is \".\" or \"..\"")]
+    DotSegment,
+}
 
 impl Route {
     /// A route; `rules` are followed by one for all keys with the bucket's own `freshness`.
@@ -89,21 +95,41 @@ impl Route {
     /// The key at the origin of the client's `key`.
     ///
     /// # Errors
-    /// [`KeyTooLong`] where no key can have that many bytes.
-    pub fn origin_key(&self, key: &ObjectKey) -> Result<ObjectKey, KeyTooLong> {
-        if self.prefix.is_empty() {
-            return Ok(key.clone());
+    /// [`UnusableKey`].
+    pub fn origin_key(&self, key: &ObjectKey) -> Result<ObjectKey, UnusableKey> {
+        let key = match self.prefix.as_str() {
+            "" => key.clone(),
+            prefix => format!("{prefix}{key}")
+                .parse()
+                .map_err(|_| UnusableKey::TooLong)?,
+        };
+        if self.origin.origin.keeps_dot_segments() || !segments(key.as_str()).any(is_dots) {
+            Ok(key)
+        } else {
+            Err(UnusableKey::DotSegment)
         }
-        format!("{}{key}", self.prefix)
-            .parse()
-            .map_err(|_| KeyTooLong)
+    }
+
+    /// The prefix at the origin of the keys that begin with the client's `prefix`.
+    ///
+    /// # Errors
+    /// [`UnusableKey::DotSegment`] where all of them would have such a segment.
+    pub fn origin_prefix(&self, prefix: &str) -> Result<String, UnusableKey> {
+        let prefix = format!("{}{prefix}", self.prefix);
+        // What follows the last slash is not yet a segment: ".git" begins with a dot.
+        let closed = prefix.rfind(SEPARATORS).map_or("", |at| &prefix[..at]);
+        if self.origin.origin.keeps_dot_segments() || !segments(closed).any(is_dots) {
+            Ok(prefix)
+        } else {
+            Err(UnusableKey::DotSegment)
+        }
     }
 
     /// The object that the client's `key` names, whatever the bucket is called.
     ///
     /// # Errors
     /// As [`Route::origin_key`].
-    pub fn canonical(&self, key: &ObjectKey) -> Result<CanonicalObject, KeyTooLong> {
+    pub fn canonical(&self, key: &ObjectKey) -> Result<CanonicalObject, UnusableKey> {
         Ok(CanonicalObject {
             origin: self.fingerprint,
             key: self.origin_key(key)?,
@@ -118,6 +144,17 @@ impl Route {
             .find(matches)
             .expect("the last rule matches every key")
     }
+}
+
+/// What stores on file systems separate the segments of a path with.
+const SEPARATORS: [char; 2] = ['/', '\\'];
+
+fn segments(key: &str) -> impl Iterator<Item = &str> {
+    key.split(SEPARATORS)
+}
+
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
 }
 
 /// All buckets of one origin under their own names (`[bucket."*"]`).

@@ -309,6 +309,74 @@ fn no_file_names_a_path_of_the_machine_that_it_was_written_on() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The files that a test's path may mean: `it::reads` is in `tests/it/`, everything else in `src/`. Gives them, and the last
+/// name where that is no file's or folder's.
+fn files_of(path: &str) -> (Vec<Source>, Option<String>) {
+    let mut names: Vec<&str> = path.split("::").collect();
+    let folder = if names[0] == "it" { "tests" } else { "src" };
+    let mut last = None;
+    while !names.is_empty() {
+        let place = names.join("/");
+        let here = |file: &Source| {
+            let name = file.path.trim_end_matches(".rs");
+            name == format!("{folder}/{place}") || name.starts_with(&format!("{folder}/{place}/"))
+        };
+        let files: Vec<Source> = sources(folder).into_iter().filter(here).collect();
+        if !files.is_empty() {
+            return (files, last);
+        }
+        let name = names.pop().map(str::to_owned);
+        // A module `tests` may stand in its parent's file.
+        match (&last, name.as_deref()) {
+            (Some(_), Some("tests")) => {}
+            (None, _) => last = name,
+            (Some(_), _) => break,
+        }
+    }
+    (Vec::new(), last)
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let document = std::fs::read_to_string(root().join("docs/SEMANTICS.md")).expect("it is there");
+    let mut missing = Vec::new();
+    let mut promises = 0;
+    for row in document
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise"))
+    {
+        let Some(cell) = row.trim_end_matches(" |").rsplit(" | ").next() else {
+            continue;
+        };
+        for path in names_in_backticks(cell)
+            .iter()
+            .filter(|path| path.contains("::"))
+        {
+            promises += 1;
+            let (files, name) = files_of(path);
+            let holds = |file: &Source| match &name {
+                Some(name) => file.text.contains(&format!("fn {name}(")),
+                None => {
+                    file.text.contains("#[test]")
+                        || file.text.contains("#[tokio::test")
+                        || file.text.contains("proptest!")
+                }
+            };
+            if !files.iter().any(holds) {
+                missing.push(path.clone());
+            }
+        }
+    }
+    assert!(
+        promises > 40,
+        "the table was not understood: {promises} promises"
+    );
+    assert!(
+        missing.is_empty(),
+        "docs/SEMANTICS.md names tests that do not exist: {missing:#?}"
+    );
+}
+
 #[test]
 fn the_scanner_sees_imports_in_every_shape() {
     let source = Source {

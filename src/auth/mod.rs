@@ -3,7 +3,6 @@
 //! Pure: the S3 door verifies signatures with the secrets kept here and asks [`Auth::authorize`] before it serves anything.
 //! Policies see buckets and keys raw, as the client wrote them; a route's prefix is joined afterwards.
 
-mod config;
 mod policy;
 
 use std::collections::HashMap;
@@ -11,7 +10,6 @@ use std::sync::Arc;
 
 use crate::types::{Action, BucketName, Operation, Principal, Resource, Secret};
 
-pub use config::{AnonymousConfig, Config, IdentityConfig, PolicyConfig, StatementConfig};
 pub use policy::{ActionPattern, Grant, Malformed, ResourcePattern};
 
 /// The identities and policies of the configuration. Immutable: a reload builds another and swaps it whole.

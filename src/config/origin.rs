@@ -60,9 +60,12 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
     }
     // Few stores other than AWS's resolve a host name for each bucket.
     let path_style = section.optional("path_style");
+    // Stores on file systems take them for other keys, even of other buckets; AWS does not.
+    let dot_segments = section.optional("dot_segments");
     S3 {
         region: section.or("region", "us-east-1"),
         path_style: path_style.unwrap_or(endpoint.is_some()),
+        dot_segments: dot_segments.unwrap_or(endpoint.is_none()),
         endpoint,
         credentials: credentials(section),
         connections: section.or("connections", 256),

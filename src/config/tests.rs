@@ -106,7 +106,7 @@ policies = ["read"]
         panic!("{:?}", config.origins);
     };
     assert_eq!(store.endpoint, Some("http://127.0.0.1:7070".to_owned()));
-    assert!(store.path_style);
+    assert!(store.path_style && !store.dot_segments);
     assert!(matches!(store.credentials, Credentials::Keys { .. }));
     assert_eq!(config.access.anonymous, ["read"]);
 }

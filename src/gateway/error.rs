@@ -1,6 +1,7 @@
 //! Why the gateway cannot give a client what it asked for. A variant exists where the door answers differently.
 
 use crate::origin;
+use crate::routes::UnusableKey;
 use crate::types::BucketName;
 
 /// A request's failure, before any byte of the answer was sent.
@@ -59,3 +60,18 @@ pub enum Error {
     #[error("{0} is not implemented")]
     NotImplemented(&'static str),
 }
+
+impl From<UnusableKey> for Error {
+    fn from(key: UnusableKey) -> Self {
+        match key {
+            UnusableKey::TooLong => Self::KeyTooLong,
+            UnusableKey::DotSegment => Self::InvalidArgument {
+                name: "Key",
+                message: DOT_SEGMENT,
+            },
+        }
+    }
+}
+
+/// What a client hears of a key with such a segment.
+pub(crate) const DOT_SEGMENT: &str = "The key has a segment that is \".\" or \"..\", which the store behind this bucket does not keep.";

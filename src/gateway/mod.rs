@@ -10,17 +10,18 @@ pub mod multipart;
 pub mod read;
 pub mod write;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
 use crate::cache;
 use crate::clock::Clock;
-use crate::memory::{Memory, Pool};
+use crate::memory::{Memory, Pool, Reservation};
 use crate::records::Records;
 use crate::routes::Routes;
 use crate::tasks::Tasks;
@@ -151,6 +152,17 @@ impl Upload {
             sha256: None,
             trailers: None,
         }
+    }
+
+    /// Keeps the memory of what is under way until the body has been read or given up, wherever it is by then: a write
+    /// goes on when its client has left.
+    fn hold(&mut self, room: Option<Reservation>) {
+        let body = mem::replace(&mut self.body, crate::types::body::empty());
+        let held = body.map_frame(move |frame| {
+            let _held_with_the_body = &room;
+            frame
+        });
+        self.body = held.boxed_unsync();
     }
 }
 

@@ -27,6 +27,12 @@ pub trait Origin: Send + Sync + fmt::Debug {
     /// Tells this origin's `bucket` apart from every other bucket of every other origin.
     fn fingerprint(&self, bucket: &BucketName) -> OriginFingerprint;
 
+    /// Whether a key with a segment `.` or `..` names an object of its own. Stores on file systems take it for another
+    /// key, or for one of another bucket: the gateway refuses such keys unless this is true.
+    fn keeps_dot_segments(&self) -> bool {
+        false
+    }
+
     /// Reads a body or a range of it. Returns as soon as the origin has answered; the body streams.
     async fn get(&self, get: Get) -> Result<Fetched, Error>;
 

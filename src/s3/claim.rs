@@ -127,6 +127,11 @@ impl Signed {
     }
 
     fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let opaque = |value: &http::HeaderValue| std::str::from_utf8(value.as_bytes()).is_err();
+        // A second host would be signed with the first, and a value that is no text not at all.
+        if headers.get_all(header::HOST).iter().count() > 1 || headers.values().any(opaque) {
+            return Err(Refusal::new(Code::SignatureDoesNotMatch));
+        }
         if let Some(missing) = self
             .headers
             .iter()
@@ -240,6 +245,17 @@ mod tests {
         more.push(("x-amz-acl", "public-read"));
         assert_eq!(claim(&more, ""), Err(Code::AccessDenied));
         assert_eq!(claim(&base[..2], ""), Err(Code::SignatureDoesNotMatch));
+        let mut hosts = headers(&base);
+        hosts.append("host", http::HeaderValue::from_static("other"));
+        let mut opaque = headers(&base);
+        opaque.append(
+            "x-amz-date",
+            http::HeaderValue::from_bytes(b"\xff").expect("a value"),
+        );
+        for map in [hosts, opaque] {
+            let refusal = Claim::parse(&map, &Query::default()).expect_err("not signed");
+            assert_eq!(refusal.code, Code::SignatureDoesNotMatch);
+        }
         let mut fine = base.to_vec();
         fine.push(("accept-encoding", "identity"));
         assert!(claim(&fine, "").is_ok());

@@ -6,52 +6,51 @@ use http::{HeaderMap, HeaderValue};
 use super::error::Refusal;
 use super::query::Query;
 
-/// Headers of the connection, of the client and of the signature.
-const DROPPED: [HeaderName; 18] = [
-    header::ACCEPT,
-    header::ACCEPT_ENCODING,
-    header::ACCEPT_LANGUAGE,
-    header::AUTHORIZATION,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::COOKIE,
-    header::DATE,
-    header::EXPECT,
-    header::FORWARDED,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::REFERER,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::USER_AGENT,
+/// What is handed on besides `x-amz-*`. Nothing else is: other stores' own headers may do what no right was asked for
+/// (MinIO's `x-minio-force-delete` deletes every key that begins alike).
+const KEPT: [HeaderName; 13] = [
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    HeaderName::from_static("content-md5"),
+    header::CONTENT_TYPE,
+    header::EXPIRES,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
 ];
-const DROPPED_NAMES: [&str; 7] = [
-    "keep-alive",
-    "proxy-connection",
+/// Headers of the signature and of the client.
+const DROPPED: [&str; 5] = [
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
     "x-amz-security-token",
     "x-amz-user-agent",
 ];
-/// Beginnings of the names of headers that proxies and SDKs add for themselves.
-const DROPPED_PREFIXES: [&str; 2] = ["amz-sdk-", "x-forwarded-"];
+/// Only copies have a source.
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// Headers that take a right of their own, which no policy can grant yet, or that change rights: the gateway's identity is
 /// stronger than its clients'.
-const PRIVILEGED: [&str; 10] = [
+const PRIVILEGED: [&str; 13] = [
+    "x-amz-bucket-object-lock-enabled",
     "x-amz-bypass-governance-retention",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
     "x-amz-grant-read-acp",
     "x-amz-grant-write",
     "x-amz-grant-write-acp",
+    // The body is an archive whose files become objects of any key.
+    "x-amz-meta-snowball-auto-extract",
     "x-amz-mfa",
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
+    "x-amz-object-ownership",
 ];
 /// ACLs that give nothing away.
 const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
@@ -62,13 +61,9 @@ pub(super) fn meaningful(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let text = name.as_str();
-        let dropped = DROPPED.contains(name)
-            || DROPPED_NAMES.contains(&text)
-            || DROPPED_PREFIXES
-                .iter()
-                .any(|prefix| text.starts_with(prefix))
-            || named.iter().any(|other| other == text);
-        if !dropped {
+        let meaningful = KEPT.contains(name) || text.starts_with("x-amz-");
+        let dropped = DROPPED.contains(&text) || named.iter().any(|other| other == text);
+        if meaningful && !dropped {
             kept.append(name.clone(), value.clone());
         }
     }
@@ -96,6 +91,18 @@ pub(super) fn hoist(query: &mut Query, headers: &mut HeaderMap) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Takes out the headers of a copy, which no other operation has.
+pub(super) fn drop_copy_source(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(COPY_SOURCE))
+        .cloned()
+        .collect();
+    for name in &names {
+        headers.remove(name);
+    }
 }
 
 /// Refuses headers that would change rights with the gateway's own identity.
@@ -171,11 +178,14 @@ mod tests {
             ("authorization", "a"),
             ("x-amz-date", "d"),
             ("amz-sdk-request", "r"),
+            ("x-minio-force-delete", "true"),
+            ("x-forwarded-for", "f"),
             ("content-encoding", "aws-chunked,gzip"),
             ("content-type", "text/plain"),
             ("x-amz-meta-a", "1"),
             ("x-amz-checksum-crc32", "c"),
             ("if-none-match", "*"),
+            ("range", "bytes=0-"),
         ]));
         let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
@@ -185,6 +195,7 @@ mod tests {
                 "content-encoding",
                 "content-type",
                 "if-none-match",
+                "range",
                 "x-amz-checksum-crc32",
                 "x-amz-meta-a"
             ]
@@ -206,9 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_copy_keeps_its_source() {
+        let mut map = headers(&[
+            ("x-amz-copy-source", "a/b"),
+            ("x-amz-copy-source-range", "bytes=0-1"),
+            ("x-amz-meta-a", "1"),
+        ]);
+        drop_copy_source(&mut map);
+        assert_eq!(map.len(), 1);
+    }
+
+    #[test]
     fn rights_cannot_be_given_away() {
         assert!(refuse_privileged(&headers(&[("x-amz-acl", "private")])).is_ok());
         assert!(refuse_privileged(&headers(&[("x-amz-acl", "public-read")])).is_err());
         assert!(refuse_privileged(&headers(&[("x-amz-grant-read", "id=1")])).is_err());
+        let archive = ("x-amz-meta-snowball-auto-extract", "true");
+        assert!(refuse_privileged(&headers(&[archive])).is_err());
     }
 }

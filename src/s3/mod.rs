@@ -10,6 +10,7 @@ mod chunked;
 mod claim;
 mod error;
 mod headers;
+mod parameters;
 mod patience;
 mod payload;
 mod query;
@@ -180,6 +181,10 @@ impl<G: Backend> Door<G> {
         query.drop_signature();
         headers::hoist(&mut query, &mut parts.headers)?;
         let operation = router::route(&parts.method, target, &query, &parts.headers)?;
+        parameters::sift(operation.name, &mut query)?;
+        if operation.copy_source.is_none() {
+            headers::drop_copy_source(&mut parts.headers);
+        }
         entry.operation(&operation);
         authorize(&auth, &caller.principal, &operation, entry)?;
         headers::refuse_privileged(&parts.headers)?;

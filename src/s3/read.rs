@@ -57,7 +57,9 @@ impl Overrides {
             response.status(),
             StatusCode::OK | StatusCode::PARTIAL_CONTENT
         ) {
-            response.headers_mut().extend(self.0);
+            for (name, value) in self.0 {
+                response.headers_mut().insert(name, value);
+            }
         }
     }
 }
@@ -165,8 +167,11 @@ mod tests {
         let overrides = Overrides::take(&mut query, true).expect("overrides");
         assert!(query.has("versionId") && !query.has("response-content-type"));
         let mut answer = Response::new(body::empty());
+        let own = HeaderValue::from_static("image/x");
+        answer.headers_mut().insert(header::CONTENT_TYPE, own);
         overrides.clone().apply(&mut answer);
-        assert_eq!(answer.headers()["content-type"], "text/plain");
+        let types: Vec<_> = answer.headers().get_all("content-type").iter().collect();
+        assert_eq!(types, ["text/plain"], "in place of the object's own");
         let mut missing = Response::new(body::empty());
         *missing.status_mut() = StatusCode::NOT_FOUND;
         overrides.apply(&mut missing);

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
-use quick_xml::escape::escape;
 
 use super::error::{Code, Failure, Refusal};
 use crate::origin;
@@ -63,7 +62,7 @@ pub(super) fn decorate(
 fn refused(refusal: &Refusal, about: &About<'_>) -> Response<Body> {
     let mut document = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
     let mut element = |name: &str, text: &str| {
-        document.push_str(&format!("<{name}>{}</{name}>", escape(text)));
+        document.push_str(&format!("<{name}>{}</{name}>", escape_text(text)));
     };
     element("Code", refusal.code.as_str());
     element("Message", &refusal.message);
@@ -121,13 +120,33 @@ pub(super) fn element(document: &[u8], name: &str) -> Option<String> {
     rest.split_once('<').map(|(text, _)| text.to_owned())
 }
 
-/// The document with the texts of `RequestId` and `HostId` exchanged for ours.
+/// Text as it goes into a document. Characters that XML does not have at all are written as references, as S3 does.
+fn escape_text(text: &str) -> String {
+    let escaped = quick_xml::escape::escape(text);
+    let mut whole = String::with_capacity(escaped.len());
+    for character in escaped.chars() {
+        if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') {
+            whole.push_str(&format!("&#x{:x};", u32::from(character)));
+        } else {
+            whole.push(character);
+        }
+    }
+    whole
+}
+
+/// The document with the texts of `RequestId` and `HostId` exchanged for ours, and `Resource`, in which stores name their
+/// own bucket and key, for what the client asked for.
 fn with_ids(document: &Bytes, about: &About<'_>) -> Bytes {
     let Ok(text) = std::str::from_utf8(document) else {
         return document.clone();
     };
     let mut text = text.to_owned();
-    for (name, id) in [("RequestId", about.request_id), ("HostId", about.host_id)] {
+    let resource = escape_text(&about.resource);
+    for (name, id) in [
+        ("RequestId", about.request_id),
+        ("HostId", about.host_id),
+        ("Resource", &resource),
+    ] {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         if let Some(start) = text.find(&open).map(|at| at + open.len())
             && let Some(length) = text[start..].find(&close)
@@ -177,6 +196,12 @@ mod tests {
         );
     }
 
+    #[test]
+    fn no_text_breaks_a_document() {
+        let escaped = escape_text("<a>\0\r\n&\u{ffff}ü");
+        assert_eq!(escaped, "&lt;a&gt;&#x0;&#xd;&#xa;&amp;&#xffff;ü");
+    }
+
     #[tokio::test]
     async fn an_overload_asks_to_come_back_and_a_head_has_no_body() {
         let (response, _) = failure(&gateway::Error::SlowDown.into(), &about(&Method::HEAD));
@@ -193,7 +218,7 @@ mod tests {
         let refusal = origin::Refusal {
             status: StatusCode::PRECONDITION_FAILED,
             headers,
-            body: "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><RequestId>theirs</RequestId><HostId>x</HostId></Error>".into(),
+            body: "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/corp/secret/a</Resource><RequestId>theirs</RequestId><HostId>x</HostId></Error>".into(),
         };
         let error = gateway::Error::Origin(origin::Error::Refused(Box::new(refusal)));
         let (response, code) = failure(&error.into(), &about(&Method::GET));
@@ -202,7 +227,7 @@ mod tests {
         assert!(!response.headers().contains_key("content-length"));
         assert_eq!(
             text(response).await,
-            "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
+            "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/train/a&amp;b</Resource><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
         );
     }
 }

@@ -114,8 +114,8 @@ fn bucket(method: &Method, query: &Query) -> Result<OperationName, Refusal> {
             )),
         },
         Method::POST if query.has("delete") => Ok(OperationName::DeleteObjects),
-        Method::PUT => Err(Refusal::not_implemented("CreateBucket")),
-        Method::DELETE => Err(Refusal::not_implemented("DeleteBucket")),
+        Method::PUT => Ok(OperationName::CreateBucket),
+        Method::DELETE => Ok(OperationName::DeleteBucket),
         _ => Err(Refusal::new(Code::MethodNotAllowed)),
     }
 }
@@ -261,6 +261,8 @@ mod tests {
         for (method, path, query, expected) in [
             (Method::GET, "/", "", Name::ListBuckets),
             (Method::HEAD, "/train", "", Name::HeadBucket),
+            (Method::PUT, "/train/", "", Name::CreateBucket),
+            (Method::DELETE, "/train", "", Name::DeleteBucket),
             (Method::GET, "/train", "location=", Name::GetBucketLocation),
             (Method::GET, "/train", "location", Name::GetBucketLocation),
             (Method::GET, "/train", "", Name::ListObjects),
@@ -338,8 +340,6 @@ mod tests {
     fn what_is_missing_is_said_to_be_missing() {
         for (method, path, query) in [
             (Method::GET, "/train", "acl"),
-            (Method::PUT, "/train", ""),
-            (Method::DELETE, "/train", ""),
             (Method::GET, "/train/a", "tagging"),
             (Method::PUT, "/train", "policy"),
             (Method::GET, "/train", "versions"),

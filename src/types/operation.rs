@@ -11,7 +11,9 @@ pub enum OperationName {
     AbortMultipartUpload,
     CompleteMultipartUpload,
     CopyObject,
+    CreateBucket,
     CreateMultipartUpload,
+    DeleteBucket,
     DeleteObject,
     DeleteObjects,
     GetBucketLocation,
@@ -30,11 +32,13 @@ pub enum OperationName {
 
 impl OperationName {
     /// Every operation, in the order of the metric's table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AbortMultipartUpload,
         Self::CompleteMultipartUpload,
         Self::CopyObject,
+        Self::CreateBucket,
         Self::CreateMultipartUpload,
+        Self::DeleteBucket,
         Self::DeleteObject,
         Self::DeleteObjects,
         Self::GetBucketLocation,
@@ -57,7 +61,9 @@ impl OperationName {
             Self::AbortMultipartUpload => "AbortMultipartUpload",
             Self::CompleteMultipartUpload => "CompleteMultipartUpload",
             Self::CopyObject => "CopyObject",
+            Self::CreateBucket => "CreateBucket",
             Self::CreateMultipartUpload => "CreateMultipartUpload",
+            Self::DeleteBucket => "DeleteBucket",
             Self::DeleteObject => "DeleteObject",
             Self::DeleteObjects => "DeleteObjects",
             Self::GetBucketLocation => "GetBucketLocation",
@@ -170,6 +176,9 @@ impl Operation {
             OperationName::ListMultipartUploads => {
                 rights.push((Action("s3:ListBucketMultipartUploads"), self.prefix()));
             }
+            // The whole bucket: a grant of a part of its keys is none over the bucket's life.
+            OperationName::CreateBucket => rights.push((Action("s3:CreateBucket"), self.whole())),
+            OperationName::DeleteBucket => rights.push((Action("s3:DeleteBucket"), self.whole())),
             OperationName::HeadBucket => rights.push((Action("s3:ListBucket"), self.bucket())),
             OperationName::GetBucketLocation => {
                 rights.push((Action("s3:GetBucketLocation"), self.bucket()))
@@ -186,6 +195,15 @@ impl Operation {
         match &self.target {
             Target::Service => Resource::Service,
             Target::Bucket(bucket) | Target::Object(bucket, _) => Resource::Bucket(bucket.clone()),
+        }
+    }
+
+    fn whole(&self) -> Resource {
+        match &self.target {
+            Target::Service => Resource::Service,
+            Target::Bucket(bucket) | Target::Object(bucket, _) => {
+                Resource::Prefix(bucket.clone(), String::new())
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! GetBucketLocation are the origin's until it has answered once with success; from then on they are answered here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
@@ -28,21 +28,43 @@ const UNKNOWN_DATE: &str = "1970-01-01T00:00:00.000Z";
 /// S3's bound on `max-buckets`.
 const MAX_BUCKETS: usize = 10_000;
 
-/// The origins' successful answers about buckets. They hold for the life of the process: a bucket's region never changes.
+/// The origins' successful answers about buckets. They hold until the bucket is deleted through this process: its region
+/// never changes.
 #[derive(Debug, Default)]
-pub struct Buckets(Mutex<HashMap<(OriginFingerprint, OperationName), Response<Bytes>>>);
+pub struct Buckets(Mutex<Answers>);
+
+type Key = (OriginFingerprint, OperationName);
+
+#[derive(Debug, Default)]
+struct Answers {
+    known: HashMap<Key, Response<Bytes>>,
+    /// How often a bucket was forgotten: what was asked for before then is not remembered after it.
+    forgotten: u64,
+}
 
 impl Buckets {
-    fn find(&self, key: &(OriginFingerprint, OperationName)) -> Option<Response<Bytes>> {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(key).cloned()
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, key: (OriginFingerprint, OperationName), answer: Response<Bytes>) {
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() < MAX_REMEMBERED {
-            answers.insert(key, answer);
+    /// The answer where one is known, else what [`Buckets::remember`] takes with the origin's.
+    fn find(&self, key: &Key) -> Result<Response<Bytes>, u64> {
+        let answers = self.answers();
+        answers.known.get(key).cloned().ok_or(answers.forgotten)
+    }
+
+    fn remember(&self, key: Key, answer: Response<Bytes>, asked_at: u64) {
+        let mut answers = self.answers();
+        if answers.known.len() < MAX_REMEMBERED && answers.forgotten == asked_at {
+            answers.known.insert(key, answer);
         }
+    }
+
+    /// Drops what is known of a bucket, and what is being asked.
+    pub(super) fn forget(&self, bucket: OriginFingerprint) {
+        let mut answers = self.answers();
+        answers.forgotten += 1;
+        answers.known.retain(|(other, _), _| *other != bucket);
     }
 }
 
@@ -55,14 +77,18 @@ impl Forward<'_> {
         let key = (route.fingerprint, request.operation.name);
         // A condition on the bucket's owner is the origin's to judge.
         let is_conditional = request.headers.contains_key("x-amz-expected-bucket-owner");
-        if !is_conditional && let Some(answer) = self.buckets.find(&key) {
-            return Ok(answer.map(full));
-        }
+        let asked_at = match self.buckets.find(&key) {
+            Ok(answer) if !is_conditional => return Ok(answer.map(full)),
+            Ok(_) => None,
+            Err(now) => Some(now),
+        };
         let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
         let response = exchange(&route, call).await?;
         let mut answer = whole(&route, response).await?;
         answer.headers_mut().remove(header::DATE);
-        self.buckets.remember(key, answer.clone());
+        if let Some(asked_at) = asked_at {
+            self.buckets.remember(key, answer.clone(), asked_at);
+        }
         Ok(answer.map(full))
     }
 

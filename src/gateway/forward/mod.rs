@@ -4,6 +4,7 @@
 //! comes back under the client's again ([`rename`]). The families of operations have their own files; nothing here is cached
 //! but which buckets exist ([`buckets`]).
 
+mod bucket_life;
 mod buckets;
 pub(crate) mod rename;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode, header};
+use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::write::verify;
@@ -25,7 +26,7 @@ use crate::records::Records;
 use crate::routes::{Route, Routes};
 use crate::tasks::Tasks;
 use crate::types::body::full;
-use crate::types::{Body, BucketName, ObjectKey, OperationName, Source, Target};
+use crate::types::{Body, BucketName, OperationName, Source, Target};
 
 pub use buckets::Buckets;
 
@@ -54,7 +55,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Before any byte of the answer was sent; the origin's error answers are [`origin::Error::Refused`].
-    pub async fn forward(&self, context: &Context, request: Request) -> Result<Answer, Error> {
+    pub async fn forward(&self, context: &Context, mut request: Request) -> Result<Answer, Error> {
         let forward = Forward {
             routes: self.routes.load_full(),
             records: &self.records,
@@ -63,7 +64,10 @@ impl Gateway {
             context,
         };
         // Taken before the body is touched: a client that asked to continue hears so only then.
-        let _room = self.room_for_upload(request.upload.length).await?;
+        let has_body = matches!(request.method, Method::PUT | Method::POST)
+            && request.upload.length != Some(0);
+        let room = self.room_for_upload(has_body).await?;
+        request.upload.hold(room);
         let response = Box::pin(forward.serve(request)).await?;
         Ok(Answer {
             response,
@@ -74,8 +78,8 @@ impl Gateway {
 
 impl Gateway {
     /// Memory for what of a body is under way at one time.
-    async fn room_for_upload(&self, length: Option<u64>) -> Result<Option<Reservation>, Error> {
-        if length == Some(0) {
+    async fn room_for_upload(&self, has_body: bool) -> Result<Option<Reservation>, Error> {
+        if !has_body {
             return Ok(None);
         }
         match self
@@ -99,6 +103,8 @@ impl Forward<'_> {
             OperationName::HeadBucket | OperationName::GetBucketLocation => {
                 self.look_at_bucket(request).await
             }
+            OperationName::CreateBucket => self.create_bucket(request).await,
+            OperationName::DeleteBucket => self.delete_bucket(request).await,
             OperationName::ListObjects
             | OperationName::ListObjectsV2
             | OperationName::ListMultipartUploads => self.list(request).await,
@@ -149,7 +155,7 @@ impl Forward<'_> {
         payload: Payload,
     ) -> Result<Call, Error> {
         let key = match &request.operation.target {
-            Target::Object(_, key) => Some(origin_key(route, key)?),
+            Target::Object(_, key) => Some(route.origin_key(key)?),
             Target::Bucket(_) | Target::Service => None,
         };
         // Whoever reads a body has taken it; elsewhere it announces nothing.
@@ -164,11 +170,6 @@ impl Forward<'_> {
             payload,
         })
     }
-}
-
-/// The origin's key of a client's.
-pub(crate) fn origin_key(route: &Route, key: &ObjectKey) -> Result<ObjectKey, Error> {
-    route.origin_key(key).map_err(|_| Error::KeyTooLong)
 }
 
 /// Sends a call; an error answer of the origin is an error here, with names as the client knows them.

@@ -1,7 +1,8 @@
 use http::{Method, StatusCode};
 
-use super::support::{World, ok, request, text};
+use super::support::{World, ok, put, request, text};
 use super::*;
+use crate::memory::{self, Memory};
 use crate::types::CopySource;
 
 #[tokio::test]
@@ -113,4 +114,91 @@ async fn a_copy_across_origins_is_refused() {
     let refused = world.serve(copy_from("other", "k", None)).await;
     assert!(matches!(refused, Err(Error::NotImplemented(_))));
     assert_eq!(world.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_bucket_is_made_under_the_origins_name_and_told_under_the_clients() {
+    let world = World::new(|_| {
+        let mut response = ok("")?;
+        let headers = response.headers_mut();
+        headers.insert("location", "/corp-train".parse().expect("a value"));
+        headers.insert("x-amz-bucket-arn", "arn:corp".parse().expect("a value"));
+        Ok(response)
+    });
+    let mut create = request(OperationName::CreateBucket, Method::PUT, "");
+    create.upload.body = full("<CreateBucketConfiguration/>");
+    create.upload.length = Some(28);
+    let answer = world.serve(create).await.expect("a bucket");
+    assert_eq!(answer.headers()["location"], "/train");
+    assert!(!answer.headers().contains_key("x-amz-bucket-arn"));
+    let seen = world.last();
+    assert_eq!(seen.bucket.as_deref(), Some("corp-train"));
+    assert_eq!(seen.body, "<CreateBucketConfiguration/>");
+}
+
+#[tokio::test]
+async fn a_deleted_bucket_is_asked_for_again() {
+    let world = World::new(|_| ok(""));
+    let of_other = |name, method| {
+        let mut request = request(name, method, "");
+        request.operation.target = Target::Bucket("other".parse().expect("a name"));
+        request
+    };
+    for name in [
+        OperationName::HeadBucket,
+        OperationName::DeleteBucket,
+        OperationName::HeadBucket,
+    ] {
+        let request = of_other(name, Method::HEAD);
+        world.serve(request).await.expect("an answer");
+    }
+    assert_eq!(world.calls(), 3);
+    let prefixed = request(OperationName::DeleteBucket, Method::DELETE, "");
+    let refused = world.serve(prefixed).await;
+    assert!(matches!(refused, Err(Error::NotImplemented(_))));
+    assert_eq!(world.calls(), 3);
+}
+
+#[tokio::test]
+async fn keys_that_the_origin_takes_for_others_are_refused() {
+    let world = World::new(|_| ok(""));
+    for key in ["..", "../x", "a/../../other/x", "a/.", "./a", "a\\..\\b"] {
+        for (name, method) in [
+            (OperationName::PutObject, Method::PUT),
+            (OperationName::DeleteObject, Method::DELETE),
+            (OperationName::CreateMultipartUpload, Method::POST),
+            (OperationName::ListParts, Method::GET),
+        ] {
+            let refused = world.serve(request(name, method, key)).await;
+            assert!(
+                matches!(refused, Err(Error::InvalidArgument { .. })),
+                "{key}"
+            );
+        }
+        let refused = world.serve(copy_from("train", key, None)).await;
+        assert!(
+            matches!(refused, Err(Error::InvalidArgument { .. })),
+            "{key}"
+        );
+    }
+    assert_eq!(world.calls(), 0);
+    for key in ["..a/b..", "...", "a/.b"] {
+        let delete = request(OperationName::DeleteObject, Method::DELETE, key);
+        world.serve(delete).await.expect("an ordinary key");
+    }
+}
+
+#[tokio::test]
+async fn the_memory_of_an_upload_is_held_as_long_as_its_body() {
+    let memory = Memory::new(memory::Config { limit: 64 << 20 });
+    let room = memory.reserve(Pool::Upload, UPLOAD_WINDOW, UPLOAD_PATIENCE);
+    let mut upload = put("k", full("body"), 4).upload;
+    upload.hold(Some(room.await.expect("memory is free")));
+    assert_eq!(memory.used(Pool::Upload), UPLOAD_WINDOW);
+    let mut body = upload.body;
+    let frame = body.frame().await.expect("a frame").expect("no error");
+    assert_eq!(frame.into_data().expect("data"), "body");
+    assert_eq!(memory.used(Pool::Upload), UPLOAD_WINDOW);
+    drop(body);
+    assert_eq!(memory.used(Pool::Upload), 0);
 }

@@ -147,7 +147,7 @@ mod tests {
             };
             (start < end).then_some(start..end)
         };
-        let claimed = [5 * BLOCK..6 * BLOCK];
+        let claimed = vec![5 * BLOCK..6 * BLOCK; 1];
         let expected = vec![
             0..2 * BLOCK,
             3 * BLOCK..5 * BLOCK,

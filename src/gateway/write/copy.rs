@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 
+use crate::gateway::forward::Forward;
 use crate::gateway::forward::rename::encode_key;
-use crate::gateway::forward::{Forward, origin_key};
 use crate::gateway::write::late;
 use crate::gateway::write::verify::Fault;
 use crate::gateway::{Error, Request};
@@ -48,7 +48,7 @@ impl Forward<'_> {
 
 /// `BUCKET/KEY[?versionId=ID]` under the origin's names.
 fn source_header(from: &Route, source: &CopySource) -> Result<HeaderValue, Error> {
-    let key = origin_key(from, &source.key)?;
+    let key = from.origin_key(&source.key)?;
     let mut value = format!("{}/{}", from.origin_bucket, encode_key(key.as_str()));
     if let Some(version) = &source.version_id {
         value.push_str("?versionId=");

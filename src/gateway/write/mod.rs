@@ -49,10 +49,7 @@ impl Forward<'_> {
         request: &Request,
     ) -> Result<Vec<CanonicalObject>, Error> {
         match &request.operation.target {
-            Target::Object(_, key) => {
-                let object = route.canonical(key).map_err(|_| Error::KeyTooLong)?;
-                Ok(vec![object])
-            }
+            Target::Object(_, key) => Ok(vec![route.canonical(key)?]),
             Target::Bucket(_) | Target::Service => Ok(Vec::new()),
         }
     }

@@ -44,6 +44,8 @@ macro_rules! codes {
 
 codes! {
     AccessDenied 403 "Access Denied"
+    BucketAlreadyOwnedByYou 409 "Your previous request to create the named bucket succeeded and you already own it."
+    BucketNotEmpty 409 "The bucket you tried to delete is not empty"
     BadDigest 400 "The Content-MD5 you specified did not match what we received."
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size"
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size"

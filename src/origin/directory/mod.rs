@@ -2,9 +2,10 @@
 //!
 //! Buckets are the folders in it and keys are the plain files below them, so that a folder that exists already can be
 //! served as it is. `.forebay/` in it holds what plain files cannot: descriptions, keys that no path can hold, uploads.
-//! Answers are S3's, down to codes and documents. Does not make or remove buckets; signs and checks no requests.
+//! Answers are S3's, down to codes and documents. Signs and checks no requests.
 
 mod answer;
+mod buckets;
 mod checksum;
 mod conditions;
 mod copy;
@@ -70,6 +71,8 @@ impl Directory {
         let (call, payload) = Request::of(call);
         match call.operation {
             OperationName::ListBuckets => list::buckets(store, &call).await,
+            OperationName::CreateBucket => buckets::create(store, bucket(&call)?).await,
+            OperationName::DeleteBucket => buckets::delete(store, bucket(&call)?).await,
             OperationName::HeadBucket => self.head_bucket(bucket(&call)?).await,
             OperationName::GetBucketLocation => self.location(bucket(&call)?).await,
             OperationName::ListObjects => list::objects(store, bucket(&call)?, &call, false).await,
@@ -170,6 +173,10 @@ impl Directory {
 impl Origin for Directory {
     fn fingerprint(&self, bucket: &BucketName) -> OriginFingerprint {
         OriginFingerprint::new("directory", &self.endpoint, "", bucket)
+    }
+
+    fn keeps_dot_segments(&self) -> bool {
+        true
     }
 
     async fn get(&self, get: Get) -> Result<Fetched, Error> {

@@ -218,3 +218,36 @@ async fn keys_that_want_the_same_path_do_not_disturb_each_other() {
     futures::future::join4(turns("a"), turns("a/b"), turns("a/b/c"), turns("a/d")).await;
     assert_eq!(files(world.folder.path()), 0);
 }
+
+#[tokio::test]
+async fn a_bucket_is_made_and_deleted_once_it_is_empty() {
+    use OperationName::{CreateBucket, CreateMultipartUpload, DeleteBucket, DeleteObject};
+    let mut world = World::new();
+    let again = world.call(CreateBucket, None, b"").await;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    let document = bytes(again.into_body()).await.expect("a document");
+    let document = String::from_utf8(document).expect("text");
+    assert!(document.contains("<Code>BucketAlreadyOwnedByYou</Code>"));
+    world.bucket = "fresh".parse().expect("a bucket name");
+    let absent = world.call(DeleteBucket, None, b"").await;
+    assert_eq!(absent.status(), StatusCode::NOT_FOUND);
+    let made = world.call(CreateBucket, None, b"").await;
+    assert_eq!(
+        (made.status(), made.headers()["location"].as_bytes()),
+        (StatusCode::OK, &b"/fresh"[..])
+    );
+    std::fs::create_dir_all(world.folder.path().join("fresh/empty/folder")).expect("folders");
+    world.call(CreateMultipartUpload, Some("u"), b"").await;
+    for key in ["plain/key", "odd//key"] {
+        world.put(key, b"1").await;
+        let full = world.call(DeleteBucket, None, b"").await;
+        assert_eq!(full.status(), StatusCode::CONFLICT, "{key}");
+        assert_eq!(world.head(key).await.expect("an object").size, 1);
+        world.call(DeleteObject, Some(key), b"").await;
+    }
+    let deleted = world.call(DeleteBucket, None, b"").await;
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    assert_eq!(files(world.folder.path()), 0, "nothing is left behind");
+    let late = world.call(OperationName::PutObject, Some("k"), b"1").await;
+    assert_eq!(late.status(), StatusCode::NOT_FOUND);
+}

@@ -146,6 +146,15 @@ impl Tree {
         }
     }
 
+    /// Makes a folder in the root; false where something is there.
+    pub(super) fn make_top(&self, name: &str) -> Result<bool, Errno> {
+        match mkdirat(&self.root, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// What is at `path`; none where there is nothing.
     pub(super) fn kind(&self, path: &str) -> io::Result<Option<Kind>> {
         let (parent, leaf) = split(path);

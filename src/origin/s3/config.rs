@@ -15,6 +15,8 @@ pub struct Config {
     pub endpoint: Option<String>,
     /// Whether the bucket stands in the path instead of the host name.
     pub path_style: bool,
+    /// Whether the store keeps keys with a segment `.` or `..` as they are, as AWS does.
+    pub dot_segments: bool,
     /// Who this gateway is to the store.
     pub credentials: Credentials,
     /// Requests in progress at once, bodies included; more wait.
@@ -37,6 +39,7 @@ impl Default for Config {
             region: "us-east-1".to_owned(),
             endpoint: None,
             path_style: false,
+            dot_segments: true,
             credentials: Credentials::Default,
             connections: NonZeroUsize::new(256).expect("256 is not zero"),
             queue: Duration::from_secs(15),

@@ -215,6 +215,10 @@ impl Origin for S3 {
         OriginFingerprint::new("s3", endpoint, &self.config.region, bucket)
     }
 
+    fn keeps_dot_segments(&self) -> bool {
+        self.config.dot_segments
+    }
+
     async fn get(&self, get: Get) -> Result<Fetched, Error> {
         let span = tracing::debug_span!("origin.get", otel.kind = "client", origin = %self.name, bucket = %get.bucket);
         let read = async {

@@ -278,7 +278,8 @@ async fn what_is_not_served_is_refused_cleanly() {
     let world = World::all();
     for (method, target, code) in [
         (Method::GET, "/train?acl", "NotImplemented"),
-        (Method::PUT, "/train", "NotImplemented"),
+        (Method::PUT, "/train?acl", "NotImplemented"),
+        (Method::DELETE, "/train/a?annotation", "NotImplemented"),
         (Method::PATCH, "/train/a", "MethodNotAllowed"),
         (Method::GET, "/train/a?partNumber=0", "InvalidArgument"),
         (Method::GET, "/a_/b", "InvalidBucketName"),
@@ -298,6 +299,35 @@ async fn what_is_not_served_is_refused_cleanly() {
         .body(body::empty())
         .expect("a request");
     assert_eq!(world.code(form).await, "NotImplemented");
+}
+
+#[tokio::test]
+async fn a_bucket_is_made_and_deleted_by_who_has_all_of_it() {
+    for (resource, allowed) in [("train/data/*", false), ("train/*", true), ("train", true)] {
+        let world = World::new(&["s3:*"], &[resource]);
+        for method in [Method::PUT, Method::DELETE] {
+            let (status, _, _) = world.ask(Case::new(method, "/train").sign()).await;
+            assert_eq!(status == StatusCode::OK, allowed, "{resource}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_of_other_stores_end_here() {
+    let world = World::all();
+    let request = Case::new(Method::DELETE, "/train/a")
+        .header("x-minio-force-delete", "true")
+        .header("x-amz-copy-source", "train/b")
+        .header("x-amz-expected-bucket-owner", "1")
+        .sign();
+    assert_eq!(world.ask(request).await.0, StatusCode::OK);
+    let forwarded = world.last_forwarded();
+    let names: Vec<&str> = forwarded
+        .headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
+    assert_eq!(names, ["x-amz-expected-bucket-owner"]);
 }
 
 #[tokio::test]

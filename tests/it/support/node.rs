@@ -107,6 +107,7 @@ limit = "{memory}"
 kind = "s3"
 endpoint = "http://{origin}"
 region = "us-east-1"
+dot_segments = true
 credentials = {{ access_key_id = "{origin_key}", secret_access_key = {{ env = "ORIGIN_SECRET" }} }}
 [bucket.train]
 origin = "test"

@@ -10,6 +10,9 @@ use crate::types::ObjectKey;
 /// S3's own bound.
 const MAX_KEYS: usize = 1000;
 
+/// What S3 knows of an object besides its key.
+const OTHERS: [&str; 4] = ["ETag", "LastModifiedTime", "Size", "VersionId"];
+
 /// A `<Delete>` document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Deletion {
@@ -34,6 +37,10 @@ impl Entry {
             .iter()
             .find(is_version)
             .map(|(_, value)| value.as_str())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.others.iter().any(|(other, _)| other == name)
     }
 
     pub(super) fn is_versioned(&self) -> bool {
@@ -88,10 +95,13 @@ fn entry(reader: &mut Reader<&[u8]>) -> Option<Entry> {
             Event::Start(start) => {
                 let name = String::from_utf8(start.local_name().as_ref().to_vec()).ok()?;
                 let value = text(reader, &start)?;
-                if name == "Key" {
-                    entry.key = value;
-                } else {
-                    entry.others.push((name, value));
+                // What is read differently by another reader might be another key's or version's.
+                match name.as_str() {
+                    "Key" if entry.key.is_empty() => entry.key = value,
+                    name if OTHERS.contains(&name) && !entry.has(name) => {
+                        entry.others.push((name.to_owned(), value));
+                    }
+                    _ => return None,
                 }
             }
             Event::End(_) => return (!entry.key.is_empty()).then_some(entry),
@@ -191,6 +201,9 @@ mod tests {
             "<Delete><Object></Object></Delete>",
             "<Delete><Object><Key></Key></Object></Delete>",
             "<Delete><Object><Key>k</Key></Object>",
+            "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
+            "<Delete><Object><Key>k</Key><versionId>v</versionId></Object></Delete>",
+            "<Delete><Object><Key>k</Key><ETag>1</ETag><ETag>2</ETag></Object></Delete>",
             "<Delete><Object><Key><b/></Key></Object></Delete>",
             "<Other><Object><Key>k</Key></Object></Other>",
             "<Delete><Object><Key>&unknown;</Key></Object></Delete>",

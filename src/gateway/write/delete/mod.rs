@@ -12,11 +12,12 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use super::digest::Algorithm;
 use super::late;
 use super::verify::{self, Claims, Fault};
+use crate::gateway::error::DOT_SEGMENT;
+use crate::gateway::forward::Forward;
 use crate::gateway::forward::rename::escape_text;
-use crate::gateway::forward::{Forward, origin_key};
 use crate::gateway::{Error, Request, Upload};
 use crate::origin::Payload;
-use crate::routes::Route;
+use crate::routes::{Route, UnusableKey};
 use crate::types::body::full;
 use crate::types::{Action, Body, BucketName, CanonicalObject, ObjectKey, Resource, Target};
 use document::{Deletion, Entry};
@@ -134,13 +135,17 @@ fn aim<'a>(
         code,
         message,
     };
-    let too_long = || refuse("KeyTooLongError", "Your key is too long");
-    let key: ObjectKey = entry.key.parse().map_err(|_| too_long())?;
+    let unusable = |key| match key {
+        UnusableKey::TooLong => refuse("KeyTooLongError", "Your key is too long"),
+        UnusableKey::DotSegment => refuse("InvalidArgument", DOT_SEGMENT),
+    };
+    let key = entry.key.parse();
+    let key: ObjectKey = key.map_err(|_| unusable(UnusableKey::TooLong))?;
     if !may(entry, &key) {
         return Err(refuse("AccessDenied", "Access Denied"));
     }
-    let object = route.canonical(&key).map_err(|_| too_long())?;
-    Ok((origin_key(route, &key).map_err(|_| too_long())?, object))
+    let object = route.canonical(&key).map_err(unusable)?;
+    Ok((object.key.clone(), object))
 }
 
 impl Refusal<'_> {

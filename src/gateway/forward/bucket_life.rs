@@ -1,0 +1,57 @@
+//! CreateBucket and DeleteBucket: passed on for a bucket that is routed.
+//!
+//! A route is made by configuration alone: making a bucket makes the one at the origin that a route names already, and
+//! deleting it leaves the route in place.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::{Forward, exchange, renamed};
+use crate::gateway::write::verify::{self, Claims};
+use crate::gateway::{Error, Request, Upload};
+use crate::origin::Payload;
+use crate::types::Body;
+
+/// The longest CreateBucketConfiguration that is taken, in bytes.
+const MAX_CONFIGURATION: usize = 64 << 10;
+
+impl Forward<'_> {
+    pub(super) async fn create_bucket(
+        &self,
+        mut request: Request,
+    ) -> Result<Response<Body>, Error> {
+        let route = self.route(&request)?;
+        let upload = std::mem::replace(&mut request.upload, Upload::none());
+        let headers = &mut request.headers;
+        let document = verify::document(headers, upload, MAX_CONFIGURATION, Claims::All).await?;
+        let call = Self::call(&route, &mut request, Payload::Whole(document))?;
+        let mut response = renamed(&route, exchange(&route, call).await?).await?;
+        let headers = response.headers_mut();
+        // The origin's own name for the bucket.
+        headers.remove("x-amz-bucket-arn");
+        if headers.contains_key(header::LOCATION) {
+            let place = HeaderValue::from_str(&format!("/{}", route.bucket));
+            let place = place.expect("a bucket's name is a header's value");
+            headers.insert(header::LOCATION, place);
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn delete_bucket(
+        &self,
+        mut request: Request,
+    ) -> Result<Response<Body>, Error> {
+        let route = self.route(&request)?;
+        if !route.prefix.is_empty() {
+            // The bucket at the origin holds more than this one.
+            return Err(Error::NotImplemented(
+                "DeleteBucket of a bucket that is a prefix at its origin",
+            ));
+        }
+        let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
+        let answer = exchange(&route, call).await;
+        // Whatever came back, or did not: the bucket may be gone.
+        self.buckets.forget(route.fingerprint);
+        renamed(&route, answer?).await
+    }
+}
