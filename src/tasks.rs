@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// A set of named tasks with a common end. Cheap to clone; clones are the same set.
 #[derive(Debug, Clone)]
@@ -49,7 +49,13 @@ impl Tasks {
             .unwrap_or_else(PoisonError::into_inner);
         // Ended tasks are reaped here, so that the set holds no more than what runs.
         while running.try_join_next().is_some() {}
-        running.spawn(task.instrument(tracing::debug_span!("task", task.name = name)))
+        // Part of the trace of whoever spawns it; what the node does on its own is in no trace.
+        let span = if Span::current().is_none() {
+            Span::none()
+        } else {
+            tracing::debug_span!("task", otel.name = name)
+        };
+        running.spawn(task.instrument(span))
     }
 
     /// Resolves once the set is asked to stop; for tasks that would otherwise go on for ever.

@@ -1,4 +1,4 @@
-//! The access line, the audit line and the counters of each request.
+//! The access line, the audit line, the counters and the span of each request.
 //!
 //! A request is told once, when its answer's body has ended or was dropped: the body is wrapped, and the wrapper tells.
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tracing::{Span, field};
 
 use crate::clock::{Clock, Moment};
 use crate::telemetry::Metrics;
@@ -32,6 +33,8 @@ pub(super) struct Entry {
     status: StatusCode,
     source: Source,
     error_code: Option<String>,
+    /// The request's span, which ends with its answer's body; disabled where no traces are made.
+    pub(super) span: Span,
 }
 
 impl Entry {
@@ -42,6 +45,17 @@ impl Entry {
         client: SocketAddr,
         method: http::Method,
     ) -> Self {
+        let span = tracing::debug_span!(
+            parent: None,
+            "request",
+            otel.kind = "server",
+            request_id = &*request_id,
+            http.request.method = method.as_str(),
+            http.response.status_code = field::Empty,
+            operation = field::Empty,
+            bucket = field::Empty,
+            cache = field::Empty,
+        );
         Self {
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
@@ -55,6 +69,7 @@ impl Entry {
             status: StatusCode::OK,
             source: Source::Bypass,
             error_code: None,
+            span,
         }
     }
 
@@ -64,10 +79,14 @@ impl Entry {
 
     pub(super) fn target(&mut self, target: &Target) {
         self.target = target.clone();
+        if let Target::Bucket(bucket) | Target::Object(bucket, _) = target {
+            self.span.record("bucket", bucket.as_str());
+        }
     }
 
     pub(super) fn operation(&mut self, operation: &Operation) {
         self.operation = Some(operation.name);
+        self.span.record("operation", operation.name.as_str());
     }
 
     pub(super) fn target_path(&self) -> String {
@@ -86,6 +105,9 @@ impl Entry {
     pub(super) fn watch(mut self, status: StatusCode, source: Source, body: Body) -> Body {
         self.status = status;
         self.source = source;
+        self.span
+            .record("http.response.status_code", status.as_u16())
+            .record("cache", source.as_str());
         BodyExt::boxed_unsync(Watched {
             body,
             told: Some(Tally {
@@ -191,7 +213,10 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        let this = &mut *self;
+        let entered = this.told.as_ref().map(|tally| tally.entry.span.enter());
+        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(context));
+        drop(entered);
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(tally)) = (frame.data_ref(), &mut self.told) {

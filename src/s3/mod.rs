@@ -30,6 +30,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use tracing::Instrument;
 
 use self::access::Entry;
 use self::auth::Verifier;
@@ -44,6 +45,7 @@ use crate::clock::Clock;
 use crate::gateway::read::ReadMethod;
 use crate::gateway::{Answer, Context, Gateway};
 use crate::telemetry::Metrics;
+use crate::telemetry::traces::continue_trace;
 use crate::types::{
     Action, Body, BoxError, Operation, OperationName, Principal, Resource, Secret, Source, Target,
 };
@@ -137,7 +139,9 @@ impl<G: Backend> Door<G> {
             peer,
             method.clone(),
         );
-        let outcome = self.serve(parts, body, &mut entry).await;
+        continue_trace(&entry.span, &parts.headers);
+        let span = entry.span.clone();
+        let outcome = self.serve(parts, body, &mut entry).instrument(span).await;
         let host_id = self.ids.host_id(&entry.request_id);
         let (mut response, source) = match outcome {
             Ok(answer) => (answer.response, answer.source),

@@ -6,5 +6,6 @@ mod reads;
 mod refusals;
 mod support;
 mod tls;
+mod traces;
 mod wire;
 mod writes;

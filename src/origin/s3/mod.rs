@@ -220,7 +220,7 @@ impl Origin for S3 {
     }
 
     async fn get(&self, get: Get) -> Result<Fetched, Error> {
-        let span = tracing::debug_span!("origin.get", origin = %self.name, bucket = %get.bucket);
+        let span = tracing::debug_span!("origin.get", otel.kind = "client", origin = %self.name, bucket = %get.bucket);
         let read = async {
             let region = self.region(Some(&get.bucket));
             let answer = self.get_once(&get, &region).await;
@@ -237,7 +237,7 @@ impl Origin for S3 {
     }
 
     async fn head(&self, head: Head) -> Result<ObjectHead, Error> {
-        let span = tracing::debug_span!("origin.head", origin = %self.name, bucket = %head.bucket);
+        let span = tracing::debug_span!("origin.head", otel.kind = "client", origin = %self.name, bucket = %head.bucket);
         let read = async {
             let region = self.region(Some(&head.bucket));
             let answer = self.head_once(&head, &region).await;
@@ -256,7 +256,7 @@ impl Origin for S3 {
     async fn call(&self, call: Call) -> Result<Response<Body>, Error> {
         let bucket = call.bucket.as_ref().map(BucketName::as_str);
         let operation = call.operation.as_str();
-        let span = tracing::debug_span!("origin.call", origin = %self.name, bucket, operation);
+        let span = tracing::debug_span!("origin.call", otel.kind = "client", origin = %self.name, bucket, operation);
         Box::pin(self.forward(call)).instrument(span).await
     }
 
