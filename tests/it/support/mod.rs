@@ -5,6 +5,7 @@ pub(crate) mod content;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod process;
+pub(crate) mod wire;
 
 use std::future::Future;
 use std::time::SystemTime;

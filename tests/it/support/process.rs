@@ -7,23 +7,22 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::client::Client;
 use super::node::{ACCESS_KEY, SECRET};
 use super::origin;
 
 /// How long the binary may take for what takes it milliseconds: to start, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `forebay serve`; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     folder: TempDir,
-    ended: oneshot::Receiver<()>,
+    log: mpsc::UnboundedReceiver<String>,
     pub(crate) client: Client,
-    pub(crate) admin: SocketAddr,
 }
 
 /// What a process had to say.
@@ -33,11 +32,10 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The addresses in the log line that tells that a node serves.
+/// What the log line says that tells that a node serves.
 #[derive(Debug)]
 struct Serving {
     s3: SocketAddr,
-    admin: SocketAddr,
 }
 
 impl Process {
@@ -52,18 +50,14 @@ impl Process {
             .expect("the binary starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (serving, told) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        std::thread::spawn(move || {
-            follow(BufReader::new(stderr), serving);
-            let _nobody_waits = end.send(());
-        });
+        let (lines, log) = mpsc::unbounded_channel();
+        std::thread::spawn(move || follow(stderr, serving, &lines));
         let told = tokio::time::timeout(PATIENCE, told).await;
         let serving = told.expect("in time").expect("the node serves");
         Self {
             child,
             folder,
-            ended,
-            admin: serving.admin,
+            log,
             client: Client::new(serving.s3, ACCESS_KEY, SECRET),
         }
     }
@@ -83,6 +77,25 @@ impl Process {
         self.signal(rustix::process::Signal::TERM);
     }
 
+    /// Asks the process to look at its configuration again.
+    pub(crate) fn reload(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    /// Waits until the process has logged a line that contains `words`.
+    pub(crate) async fn says(&mut self, words: &str) {
+        let said = async {
+            while let Some(line) = self.log.recv().await {
+                if line.contains(words) {
+                    return;
+                }
+            }
+            panic!("it ended without saying {words:?}");
+        };
+        let said = tokio::time::timeout(PATIENCE, said).await;
+        said.unwrap_or_else(|_| panic!("it did not say {words:?}"));
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id()).expect("an id");
         let id = rustix::process::Pid::from_raw(id).expect("an id");
@@ -91,8 +104,9 @@ impl Process {
 
     /// Waits until the process has ended.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        let closed = tokio::time::timeout(PATIENCE, &mut self.ended).await;
-        closed.expect("the process ends").expect("its log is read");
+        let closed = async { while self.log.recv().await.is_some() {} };
+        let closed = tokio::time::timeout(PATIENCE, closed).await;
+        closed.expect("the process ends");
         self.child.wait().expect("it was started here")
     }
 
@@ -149,16 +163,21 @@ fn command(configuration: &Path) -> Command {
 }
 
 /// Reads the log to its end, so that the process never waits for it to be read.
-fn follow(log: impl Read, serving: oneshot::Sender<Serving>) {
+fn follow(
+    log: impl Read,
+    serving: oneshot::Sender<Serving>,
+    lines: &mpsc::UnboundedSender<String>,
+) {
     let mut serving = Some(serving);
     for line in BufReader::new(log).lines().map_while(Result::ok) {
         let told = serde_json::from_str::<serde_json::Value>(&line).unwrap_or_default();
-        let address = |name| told[name].as_str().and_then(|it| it.parse().ok());
-        if let (Some(s3), Some(admin)) = (address("s3.address"), address("admin.address")) {
-            let addresses = Serving { s3, admin };
-            drop(serving.take().map(|told| told.send(addresses)));
+        let s3 = told["s3.address"].as_str().and_then(|it| it.parse().ok());
+        if let Some(s3) = s3 {
+            drop(serving.take().map(|told| told.send(Serving { s3 })));
         } else if told["level"] != "INFO" {
             eprintln!("{line}");
         }
+        // Nobody may be left to hear it: the pipe is read to its end all the same.
+        drop(lines.send(line));
     }
 }
