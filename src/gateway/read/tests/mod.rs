@@ -3,6 +3,7 @@
 mod answers;
 mod fills;
 mod model;
+mod names;
 mod origin;
 
 use std::sync::Arc;
