@@ -325,10 +325,13 @@ fn files_of(path: &str) -> (Vec<Source>, Option<String>) {
         if !files.is_empty() {
             return (files, last);
         }
-        if last.is_some() {
-            break;
+        let name = names.pop().map(str::to_owned);
+        // A module `tests` may stand in its parent's file.
+        match (&last, name.as_deref()) {
+            (Some(_), Some("tests")) => {}
+            (None, _) => last = name,
+            (Some(_), _) => break,
         }
-        last = names.pop().map(str::to_owned);
     }
     (Vec::new(), last)
 }

@@ -60,23 +60,18 @@ impl Block {
             .max_by_key(|extent| extent.range.end)
     }
 
-    /// This block with one extent more, less those that it covers; none where it adds nothing.
-    fn with(&self, extent: &Arc<Extent>) -> Option<Self> {
-        let covers = |outer: &Extent, inner: &Extent| {
-            outer.range.start <= inner.range.start && inner.range.end <= outer.range.end
-        };
-        if self.extents.iter().any(|held| covers(held, extent)) {
-            return None;
-        }
-        let mut extents: Vec<_> = self
-            .extents
-            .iter()
-            .filter(|held| !covers(extent, held))
-            .cloned()
-            .collect();
-        extents.push(Arc::clone(extent));
+    /// Whether all of `range` lies in one extent.
+    fn covers(&self, range: &Range<u64>) -> bool {
+        self.extents.iter().any(|held| covers(&held.range, range))
+    }
+
+    /// This block with one extent more, less those that it covers.
+    fn with(&self, extent: Extent) -> Self {
+        let kept = |held: &&Arc<Extent>| !covers(&extent.range, &held.range);
+        let mut extents: Vec<_> = self.extents.iter().filter(kept).cloned().collect();
+        extents.push(Arc::new(extent));
         extents.sort_by_key(|extent| extent.range.start);
-        Some(Self { extents })
+        Self { extents }
     }
 
     fn weight(&self) -> usize {
@@ -86,6 +81,10 @@ impl Block {
             .sum::<usize>()
             .max(1)
     }
+}
+
+fn covers(outer: &Range<u64>, inner: &Range<u64>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// Locks for read-modify-write of entries; a power of two, and more than the cores of any machine.
@@ -154,12 +153,10 @@ impl Tier {
             &self.locks[usize::try_from(self.blocks.hash(&key)).unwrap_or(usize::MAX) % LOCKS];
         let _serial = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.blocks.get(&key);
-        let extent = Arc::new(Extent::new(start, buffer));
-        let block = match &held {
-            Some(entry) => entry.value().with(&extent),
-            None => Block::default().with(&extent),
-        };
-        if let Some(block) = block {
+        let held = held.map_or_else(Arc::default, |entry| Arc::clone(entry.value()));
+        // What adds nothing never enters the tier's account: on the way out it would go past the limit.
+        if !held.covers(&(start..start + buffer.filled() as u64)) {
+            let block = held.with(Extent::new(start, buffer));
             self.blocks.insert(key, Arc::new(block));
         }
     }
@@ -188,7 +185,7 @@ impl Tier {
         offset
     }
 
-    /// Where the next extent after `offset` begins, in the same block.
+    /// Where the next extent at or after `offset` begins, in the same block.
     fn next_held(&self, body: BodyDigest, offset: u64) -> Option<u64> {
         let entry = self.blocks.get(&Key {
             body,
@@ -199,7 +196,7 @@ impl Tier {
             .extents
             .iter()
             .map(|extent| extent.range.start)
-            .filter(|start| *start > offset)
+            .filter(|start| *start >= offset)
             .min()
     }
 }
@@ -266,6 +263,19 @@ mod tests {
             Some(PAGE..2 * BLOCK + PAGE)
         );
         assert_eq!(tier.missing(BODY, PAGE..BLOCK + 5), Some(PAGE..BLOCK + 5));
+        tier.insert(BODY, BLOCK, buffer(&memory, PAGE, 1));
+        assert_eq!(tier.missing(BODY, PAGE..4 * BLOCK), Some(PAGE..BLOCK));
+    }
+
+    #[test]
+    fn bytes_that_are_held_already_stay_out_of_the_accounts() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        tier.insert(BODY, 0, buffer(&memory, BLOCK, 1));
+        let again = buffer(&memory, PAGE, 1);
+        tier.insert(BODY, PAGE, again.clone());
+        assert_eq!((memory.tier(), memory.used(Pool::Fill)), (BLOCK, PAGE));
+        drop(again);
+        assert_eq!((memory.tier(), memory.used(Pool::Fill)), (BLOCK, 0));
     }
 
     #[test]

@@ -42,9 +42,9 @@ pub(super) enum Output {
     Json,
 }
 
-/// An origin, or why there is none.
+/// An origin, or what is wrong with its settings.
 pub(super) type Connecting<'c> =
-    Pin<Box<dyn Future<Output = Result<Arc<dyn Origin>, BoxError>> + Send + 'c>>;
+    Pin<Box<dyn Future<Output = Result<Arc<dyn Origin>, Problems>> + Send + 'c>>;
 
 /// Builds a configured origin, without contacting it.
 pub(super) type Connect = dyn Fn(&config::Origin) -> Connecting<'_> + Send + Sync;
@@ -93,8 +93,11 @@ impl Findings {
         let path = path.display();
         match self.exit_code() {
             SOUND => return writeln!(out, "{path}: sound; every origin and bucket answers"),
-            WRONG => writeln!(out, "{path}: wrong")?,
-            _ => writeln!(out, "{path}: sound, but not everything can be had")?,
+            WRONG => writeln!(out, "{path}: {}", counted(&self.wrong, "mistake"))?,
+            _ => {
+                let missing = counted(&self.unavailable, "thing");
+                writeln!(out, "{path}: sound, but {missing} cannot be had")?;
+            }
         }
         for problems in [&self.wrong, &self.unavailable] {
             if !problems.list().is_empty() {
@@ -168,7 +171,7 @@ async fn bindable(key: &str, address: SocketAddr) -> Option<Problem> {
     Some(Problem {
         key: key.to_owned(),
         message: format!("cannot listen on {address}: {error}"),
-        hint: "write an address of this machine that nothing else listens on; a running Forebay is something else"
+        hint: "write an address of this machine that nothing listens on, or stop what does: perhaps this very Forebay"
             .to_owned(),
     })
 }
@@ -179,14 +182,9 @@ async fn try_origin(
     origin: &config::Origin,
     connect: &Connect,
 ) -> Vec<Option<Problem>> {
-    let key = format!("origin.{}", origin.name);
     let connected = match connect(origin).await {
         Ok(connected) => connected,
-        Err(error) => {
-            let message = causes(error.as_ref());
-            let hint = "correct the origin's settings".to_owned();
-            return vec![Some(Problem { key, message, hint })];
-        }
+        Err(problems) => return problems.list().iter().cloned().map(Some).collect(),
     };
     let routed: Vec<_> = config
         .buckets
@@ -199,7 +197,7 @@ async fn try_origin(
         .is_some_and(|wildcard| wildcard.origin == origin.name);
     let mut probes = Vec::new();
     if everything || routed.is_empty() {
-        probes.push((key, None));
+        probes.push((format!("origin.{}", origin.name), None));
     }
     for bucket in routed {
         probes.push((
@@ -240,6 +238,14 @@ fn hint(error: &origin::Error, bucket: Option<&BucketName>) -> String {
         Some(301 | 307 | 308) => format!("the {what} is in another region: correct region"),
         Some(_) => "the origin is reached but ill: see its own logs".to_owned(),
         None => "check endpoint, network, certificates and credentials".to_owned(),
+    }
+}
+
+/// As in `1 mistake` and `2 mistakes`.
+fn counted(problems: &Problems, noun: &str) -> String {
+    match problems.list().len() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
     }
 }
 
@@ -297,7 +303,9 @@ mod tests {
         let refused = origin.name.as_str() == "broken";
         Box::pin(async move {
             if refused {
-                return Err("no such profile".into());
+                let mut problems = Problems::default();
+                problems.add("origin.broken.path", "cannot be opened", "name a folder");
+                return Err(problems);
             }
             Ok(Arc::new(OneBucket) as Arc<dyn Origin>)
         })
@@ -363,7 +371,7 @@ secret_access_key = { file = "FOLDER/secret" }
             keys,
             [
                 Some("listen.s3.address"),
-                Some("origin.broken"),
+                Some("origin.broken.path"),
                 Some("origin.other"),
                 Some("bucket.gone"),
             ]

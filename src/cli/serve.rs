@@ -17,7 +17,8 @@ pub(super) async fn run(path: PathBuf) -> ExitCode {
     let config = match config::load(&path) {
         Ok(config) => config,
         Err(problems) => {
-            eprintln!("forebay: {} is wrong\n{problems}", path.display());
+            let path = path.display();
+            eprintln!("forebay: cannot use the configuration {path}\n{problems}");
             return ExitCode::from(EXIT_CONFIG);
         }
     };

@@ -44,7 +44,7 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     pub address: SocketAddr,
-    /// The bearer token of all but the health routes; always there beyond loopback.
+    /// The bearer token of all routes but health and metrics, which are open; always there beyond loopback.
     pub token: Option<KeptSecret>,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use toml::Value;
 
 use super::section::Section;
@@ -35,7 +36,7 @@ pub struct Drain {
 /// Logs and traces. Metrics are always on the admin port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
-    /// Where traces go, over HTTP; none are made where there is none.
+    /// Where traces go, over plain HTTP; none are made where there is none.
     pub otlp_endpoint: Option<Uri>,
     pub log: LogFormat,
     /// Directives of `tracing_subscriber::EnvFilter`.
@@ -106,8 +107,17 @@ pub(super) fn drain(section: &mut Section<'_, '_>) -> Drain {
 }
 
 pub(super) fn telemetry(section: &mut Section<'_, '_>) -> Telemetry {
+    let otlp_endpoint: Option<Uri> = section.optional("otlp_endpoint");
+    let plain = |endpoint: &Uri| endpoint.scheme() == Some(&Scheme::HTTP);
+    if let Some(endpoint) = otlp_endpoint.as_ref().filter(|endpoint| !plain(endpoint)) {
+        section.problem(
+            "otlp_endpoint",
+            format!("{endpoint} is not plain HTTP, which is all that traces are sent over"),
+            "write the address of a collector on this host or in this pod, as in \"http://127.0.0.1:4318\"",
+        );
+    }
     Telemetry {
-        otlp_endpoint: section.optional("otlp_endpoint"),
+        otlp_endpoint,
         log: section.or("log", "json"),
         filter: section.or("filter", "info,s3s=off,hyper=warn"),
     }

@@ -136,7 +136,7 @@ impl Setting for Class {
 /// An `http://` or `https://` URL with a host, perhaps with a path, without query and credentials.
 impl Setting for Uri {
     const KIND: &'static str = "an HTTP URL";
-    const EXAMPLE: &'static str = "a URL, as in \"https://host:4318\"";
+    const EXAMPLE: &'static str = "a URL, as in \"https://host:9000\"";
 
     fn read(value: &Value) -> Option<Self> {
         let uri: Self = value.as_str()?.parse().ok()?;

@@ -330,3 +330,23 @@ fn a_file_that_cannot_be_read_is_told() {
     let problems = load(Path::new("/nowhere/forebay.toml")).expect_err("no such file");
     assert!(problems.to_string().contains("/nowhere/forebay.toml"));
 }
+
+#[test]
+fn traces_go_over_plain_http_only() {
+    let endpoint = |scheme| format!("telemetry.otlp_endpoint = \"{scheme}://collector:4318\"");
+    assert!(
+        parse(
+            &format!("{}\n{SOUND}", endpoint("http")),
+            &surroundings(&[("MY_SECRET", "s")])
+        )
+        .is_ok()
+    );
+    only_mistake(
+        parse(
+            &format!("{}\n{SOUND}", endpoint("https")),
+            &surroundings(&[("MY_SECRET", "s")]),
+        ),
+        "telemetry.otlp_endpoint",
+        "http://127.0.0.1:4318",
+    );
+}

@@ -44,6 +44,9 @@ pub enum Error {
     /// The body ended before its length.
     #[error("the body ended early")]
     IncompleteBody,
+    /// The client stopped sending.
+    #[error("the client sent nothing for too long")]
+    RequestTimeout,
     #[error("the XML is not well-formed or not what the operation takes")]
     MalformedXml,
     /// A header or parameter that S3 refuses.

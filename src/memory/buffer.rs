@@ -1,6 +1,6 @@
 //! Accounted buffers: memory that is filled once, from the front, while others already read what is there.
 //!
-//! The one module with `unsafe` code. Frames from an origin are copied once, into the buffer that the tiers keep and that
+//! The code is `unsafe` in part. Frames from an origin are copied once, into the buffer that the tiers keep and that
 //! hyper writes from; a lock or a channel per frame would cost a copy or an allocation more (a copy of a GB costs about as
 //! much CPU as sending it). The idea is small: bytes below `filled` never change again and may be read by anybody, bytes
 //! above it belong to the one [`Writer`].
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use super::slots::{self, Slot};
 use super::{Charge, Reservation};
 
 /// Buffers begin at and are multiples of this, as direct I/O asks for.
@@ -39,6 +40,8 @@ pub struct Writer {
 struct Inner {
     start: NonNull<u8>,
     layout: Layout,
+    /// Where the bytes are; on the heap where there is none.
+    slot: Option<Slot>,
     /// The bytes that may be filled; at most the layout's size.
     capacity: usize,
     filled: AtomicUsize,
@@ -54,8 +57,11 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // SAFETY: `start` came from `alloc` with this layout, and nobody has a handle any more.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        match self.slot.take() {
+            Some(slot) => self.charge.account.slots.give_back(slot),
+            // SAFETY: `start` came from `alloc` with this layout, and nobody has a handle any more.
+            None => unsafe { dealloc(self.start.as_ptr(), self.layout) },
+        }
     }
 }
 
@@ -70,16 +76,20 @@ impl Writer {
         let size = capacity.max(1).next_multiple_of(ALIGN);
         let layout =
             Layout::from_size_align(size, ALIGN).expect("the size is far below the address space");
-        // SAFETY: the layout's size is not zero.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout)
+        let charge = Charge::new(reservation);
+        let in_slot = (slots::SMALLEST..=slots::LARGEST).contains(&size);
+        let slot = in_slot.then(|| charge.account.slots.take(size));
+        let start = match &slot {
+            Some(slot) => slot.start(),
+            None => heap(layout),
         };
         let inner = Inner {
             start,
             layout,
+            slot,
             capacity,
             filled: AtomicUsize::new(0),
-            charge: Charge::new(reservation),
+            charge,
         };
         Self {
             inner: Arc::new(inner),
@@ -114,6 +124,11 @@ impl Writer {
             inner: Arc::clone(&self.inner),
         }
     }
+}
+
+fn heap(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the size of a buffer's layout is not zero.
+    NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
 impl Buffer {

@@ -9,6 +9,7 @@
 //! Waiting is first come, first served within a pool, and every wait has a deadline.
 
 pub mod buffer;
+mod slots;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -72,6 +73,7 @@ struct Account {
     tier: AtomicU64,
     bodies: AtomicUsize,
     state: Mutex<State>,
+    slots: slots::Slots,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +103,7 @@ impl Memory {
             tier: AtomicU64::new(0),
             bodies: AtomicUsize::new(0),
             state: Mutex::default(),
+            slots: slots::Slots::default(),
         }))
     }
 
@@ -173,7 +176,11 @@ impl Memory {
             });
             granted
         };
-        match tokio::time::timeout(patience, granted).await {
+        let mut place = Place {
+            account: &self.0,
+            granted,
+        };
+        match tokio::time::timeout(patience, &mut place.granted).await {
             Ok(Ok(reservation)) => Ok(reservation),
             Ok(Err(_)) | Err(_) => Err(Exhausted),
         }
@@ -223,33 +230,35 @@ impl Account {
     }
 
     fn release(self: &Arc<Self>, pool: Pool, bytes: u64) {
+        let mut state = self.lock();
+        state.used[pool as usize] -= bytes;
+        self.grant(state);
+    }
+
+    /// Serves those at the front of the queues, as far as there is room.
+    fn grant(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut granted = Vec::new();
-        {
-            let mut state = self.lock();
-            state.used[pool as usize] -= bytes;
-            for pool in Pool::ALL {
-                while let Some(waiter) = state.waiting[pool as usize].front() {
-                    let bytes = waiter.bytes;
-                    if !waiter.granted.is_closed() && !self.fits(&state, pool, bytes) {
-                        break;
-                    }
-                    let waiter = state.waiting[pool as usize]
-                        .pop_front()
-                        .expect("the queue has a front");
-                    if !waiter.granted.is_closed() {
-                        state.used[pool as usize] += bytes;
-                        granted.push((
-                            waiter.granted,
-                            Reservation {
-                                account: Arc::clone(self),
-                                pool,
-                                bytes,
-                            },
-                        ));
-                    }
+        for pool in Pool::ALL {
+            while let Some(waiter) = state.waiting[pool as usize].pop_front() {
+                let bytes = waiter.bytes;
+                if waiter.granted.is_closed() {
+                    continue;
                 }
+                if !self.fits(&state, pool, bytes) {
+                    state.waiting[pool as usize].push_front(waiter);
+                    break;
+                }
+                state.used[pool as usize] += bytes;
+                let account = Arc::clone(self);
+                let reservation = Reservation {
+                    account,
+                    pool,
+                    bytes,
+                };
+                granted.push((waiter.granted, reservation));
             }
         }
+        drop(state);
         // Outside of the lock: a receiver that is gone drops its reservation here, which releases it again.
         for (receiver, reservation) in granted {
             drop(receiver.send(reservation));
@@ -258,6 +267,19 @@ impl Account {
 
     fn force(&self, pool: Pool, bytes: u64) {
         self.lock().used[pool as usize] += bytes;
+    }
+}
+
+/// A place in a queue. Whoever gives it up may have kept those behind from what is free already.
+struct Place<'a> {
+    account: &'a Arc<Account>,
+    granted: oneshot::Receiver<Reservation>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.granted.close();
+        self.account.grant(self.account.lock());
     }
 }
 
@@ -295,19 +317,12 @@ struct Charge {
 }
 
 impl Charge {
-    fn new(reservation: Reservation) -> Self {
-        let (account, pool, bytes) = (
-            Arc::clone(&reservation.account),
-            reservation.pool,
-            reservation.bytes,
-        );
-        // The charge takes over what the reservation holds; its own drop gives it back.
-        account.force(pool, bytes);
-        drop(reservation);
+    /// Takes over what the reservation holds; the charge's own drop gives it back.
+    fn new(mut reservation: Reservation) -> Self {
         Self {
-            account,
-            pool,
-            bytes,
+            account: Arc::clone(&reservation.account),
+            pool: reservation.pool,
+            bytes: std::mem::take(&mut reservation.bytes),
             in_tier: AtomicBool::new(false),
         }
     }
@@ -403,6 +418,25 @@ mod tests {
         );
         drop(first);
         assert_eq!(memory.used(Pool::Fill), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_lets_those_behind_pass() {
+        let memory = memory();
+        let all = memory.0.working / 8 * 6;
+        let _held = memory.try_reserve(Pool::Fill, all - MIB).expect("free");
+        let (first, second) = (memory.clone(), memory.clone());
+        let hasty = Duration::from_secs(1);
+        let first = async move { first.reserve(Pool::Fill, 2 * MIB, hasty).await.err() };
+        let second = async move { second.reserve(Pool::Fill, MIB, 5 * hasty).await.is_ok() };
+        let started = tokio::time::Instant::now();
+        assert_eq!(tokio::join!(first, second), (Some(Exhausted), true));
+        assert_eq!(started.elapsed(), hasty);
+        let (left, next) = (memory.clone(), memory.clone());
+        let mut left = Box::pin(async move { left.reserve(Pool::Fill, 2 * MIB, hasty).await });
+        assert!(futures::poll!(&mut left).is_pending());
+        drop(left);
+        assert!(next.try_reserve(Pool::Fill, MIB).is_ok(), "nobody waits");
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) enum Code {
     NotImplemented,
     PreconditionFailed,
     RequestTimeTooSkewed,
+    RequestTimeout,
     ServiceUnavailable,
     SignatureDoesNotMatch,
     SlowDown,
@@ -84,6 +85,7 @@ impl Code {
             Self::NotImplemented => "NotImplemented",
             Self::PreconditionFailed => "PreconditionFailed",
             Self::RequestTimeTooSkewed => "RequestTimeTooSkewed",
+            Self::RequestTimeout => "RequestTimeout",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             Self::SlowDown => "SlowDown",
@@ -108,6 +110,7 @@ impl Code {
             | Self::InvalidUri
             | Self::KeyTooLong
             | Self::MalformedXml
+            | Self::RequestTimeout
             | Self::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InvalidRange => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -163,6 +166,9 @@ impl Code {
             }
             Self::RequestTimeTooSkewed => {
                 "The difference between the request time and the server's time is too large."
+            }
+            Self::RequestTimeout => {
+                "Your socket connection to the server was not read from or written to within the timeout period."
             }
             Self::ServiceUnavailable => "Service is unable to handle request.",
             Self::SignatureDoesNotMatch => {
@@ -263,6 +269,7 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         gateway::Error::InvalidDigest => Refusal::new(Code::InvalidDigest),
         gateway::Error::PayloadMismatch => Refusal::new(Code::XAmzContentSha256Mismatch),
         gateway::Error::IncompleteBody => Refusal::new(Code::IncompleteBody),
+        gateway::Error::RequestTimeout => Refusal::new(Code::RequestTimeout),
         gateway::Error::MalformedXml => Refusal::new(Code::MalformedXml),
         gateway::Error::InvalidArgument { name, message } => {
             Refusal::because(Code::InvalidArgument, *message).with("ArgumentName", *name)

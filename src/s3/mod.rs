@@ -11,6 +11,7 @@ mod claim;
 mod error;
 mod headers;
 mod parameters;
+mod patience;
 mod payload;
 mod query;
 mod read;

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::chunked::Chunked;
 use super::claim::{Claim, Signed};
 use super::error::{Code, Refusal};
+use super::patience::Patient;
 use super::signing::ChunkSigner;
 use crate::gateway::{self, Trailers, Upload};
 use crate::types::{Body, BoxError, Secret};
@@ -41,7 +42,7 @@ pub(super) fn upload(
     claim: &Claim,
     secret: Option<&Secret>,
 ) -> Result<Upload, Refusal> {
-    let body = body.map_err(|_| incomplete()).boxed_unsync();
+    let body = Patient::new(body.map_err(|_| incomplete()).boxed_unsync()).boxed_unsync();
     match framing(headers)? {
         Framing::Plain => Ok(Upload {
             body,

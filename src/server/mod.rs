@@ -22,7 +22,7 @@ use crate::net::{self, Limits, Tls, TlsFiles};
 use crate::origin::Origin;
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Exporter, Metrics};
-use crate::types::{BoxError, Problems};
+use crate::types::Problems;
 use build::Node;
 use reload::Reloader;
 
@@ -116,7 +116,7 @@ async fn bind_near(
 ///
 /// # Errors
 /// What is wrong with its settings, or not to be had on this machine.
-pub async fn connect(origin: &config::Origin) -> Result<Arc<dyn Origin>, BoxError> {
+pub async fn connect(origin: &config::Origin) -> Result<Arc<dyn Origin>, Problems> {
     let named = build::origin(origin, &Arc::default()).await?;
     Ok(named.origin)
 }

@@ -20,6 +20,9 @@ use crate::types::Problems;
 /// How often files are looked at: Kubernetes takes up to a minute to update them, so that seconds more do not matter.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// The sections that a running node keeps.
+pub(super) const FIXED: [&str; 5] = ["node", "listen", "memory", "drain", "telemetry"];
+
 /// Takes changes of files into use.
 #[derive(Debug)]
 pub(super) struct Reloader {
@@ -155,14 +158,14 @@ fn reload_certificate(tls: &Tls) {
 
 /// Tells which changes do not take effect yet.
 fn warn_of_restarts(old: &Config, new: &Config) {
-    let fixed = [
-        ("node", old.node != new.node),
-        ("listen", old.listen != new.listen),
-        ("memory", old.memory != new.memory),
-        ("drain", old.drain != new.drain),
-        ("telemetry", old.telemetry != new.telemetry),
+    let changed = [
+        old.node != new.node,
+        old.listen != new.listen,
+        old.memory != new.memory,
+        old.drain != new.drain,
+        old.telemetry != new.telemetry,
     ];
-    for (section, _) in fixed.iter().filter(|(_, changed)| *changed) {
+    for (section, _) in FIXED.iter().zip(changed).filter(|(_, changed)| *changed) {
         warn!("the change of [{section}] takes effect at the next start");
     }
 }

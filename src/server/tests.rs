@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::config::Surroundings;
-use reload::Look;
+use reload::{FIXED, Look};
 
 /// A configuration on free ports, which keeps data in `folder` and drains at once.
 fn text(folder: &Path) -> String {
@@ -140,4 +140,24 @@ async fn a_change_is_applied_when_it_is_seen_twice_or_asked_for() {
     reloader.take(Ok(third.clone()), Look::Asked).await;
     assert_eq!(reloader.current().await, third);
     running.shutdown().await;
+}
+
+#[test]
+fn the_documents_say_what_a_reload_leaves_alone() {
+    let page = include_str!("../../docs/CONFIGURATION.md");
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [key, _, _, reload] = cells.as_slice() else {
+            return None;
+        };
+        let key = key.strip_prefix('`')?.strip_suffix('`')?;
+        Some((key.split('.').next()?, key, *reload))
+    });
+    let mut seen = 0;
+    for (section, key, reload) in rows {
+        let follows = !FIXED.contains(&section);
+        assert_eq!(reload == "yes", follows, "{key}");
+        seen += 1;
+    }
+    assert!(seen > 50, "{seen} keys");
 }

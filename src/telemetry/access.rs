@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// The target of access lines.
 pub const TARGET: &str = "forebay::access";
 
-/// Writes access lines as in `GetObject    demo/data.bin 206 8.0 MiB memory 1.2 ms`.
+/// Writes access lines as in `GetObject  206  8.0 MiB  memory  1.2 ms  demo/data.bin`, in columns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lines;
 
@@ -35,6 +35,7 @@ where
 /// The fields of an access line that a person reads.
 #[derive(Debug, Default)]
 struct Line {
+    method: String,
     operation: String,
     bucket: String,
     key: String,
@@ -43,6 +44,8 @@ struct Line {
     cache: String,
     duration_ms: f64,
     error_code: String,
+    /// Whether the body ended before its time: the client left, or the origin failed.
+    unfinished: bool,
 }
 
 impl Visit for Line {
@@ -63,6 +66,12 @@ impl Visit for Line {
         }
     }
 
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "complete" {
+            self.unfinished = !value;
+        }
+    }
+
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
@@ -71,6 +80,7 @@ impl Visit for Line {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let text = match field.name() {
+            "method" => &mut self.method,
             "operation" => &mut self.operation,
             "bucket" => &mut self.bucket,
             "key" => &mut self.key,
@@ -98,19 +108,50 @@ impl Visit for Line {
     }
 }
 
+impl Line {
+    /// What was asked; where the request was refused before that was known, its method.
+    fn asked(&self) -> &str {
+        match &*self.operation {
+            "" | "unknown" => &self.method,
+            operation => operation,
+        }
+    }
+
+    /// Where the answer came from, which says something of reads of objects only.
+    fn source(&self) -> &str {
+        match &*self.operation {
+            "GetObject" | "HeadObject" if self.status < 400 => &self.cache,
+            _ => "",
+        }
+    }
+
+    fn size(&self) -> String {
+        match self.bytes {
+            0 => String::new(),
+            bytes => Bytes(bytes).to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let object = match (&*self.bucket, &*self.key) {
-            ("", _) => "-".to_owned(),
-            (bucket, "") => bucket.to_owned(),
-            (bucket, key) => format!("{bucket}/{key}"),
-        };
-        let (operation, status) = (&self.operation, self.status);
-        write!(f, "{operation:<24} {object}  {status}")?;
-        write!(f, "  {}  {}", Bytes(self.bytes), self.cache)?;
-        write!(f, "  {:.1} ms", self.duration_ms)?;
-        if !self.error_code.is_empty() {
+        let (asked, status, size) = (self.asked(), self.status, self.size());
+        let (source, milliseconds) = (self.source(), self.duration_ms);
+        write!(
+            f,
+            "{asked:<23} {status}  {size:>10}  {source:<11} {milliseconds:>8.1} ms"
+        )?;
+        match (&*self.bucket, &*self.key) {
+            ("", _) => {}
+            (bucket, "") => write!(f, "  {bucket}")?,
+            (bucket, key) => write!(f, "  {bucket}/{key}")?,
+        }
+        // A body that cannot carry a code (HEAD) has the status for one.
+        if !self.error_code.is_empty() && self.error_code != self.status.to_string() {
             write!(f, "  {}", self.error_code)?;
+        }
+        if self.unfinished {
+            write!(f, "  unfinished")?;
         }
         Ok(())
     }
@@ -136,9 +177,9 @@ impl fmt::Display for Bytes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_says_what_was_asked_and_what_came_of_it() {
-        let line = Line {
+    fn read() -> Line {
+        Line {
+            method: "GET".to_owned(),
             operation: "GetObject".to_owned(),
             bucket: "demo".to_owned(),
             key: "data.bin".to_owned(),
@@ -147,10 +188,52 @@ mod tests {
             cache: "memory".to_owned(),
             duration_ms: 1.25,
             ..Line::default()
+        }
+    }
+
+    #[test]
+    fn a_line_says_what_was_asked_and_what_came_of_it() {
+        assert_eq!(
+            read().to_string(),
+            "GetObject               206     8.0 MiB  memory           1.2 ms  demo/data.bin"
+        );
+        let unfinished = Line {
+            unfinished: true,
+            ..read()
+        };
+        assert!(
+            unfinished
+                .to_string()
+                .ends_with("demo/data.bin  unfinished")
+        );
+    }
+
+    #[test]
+    fn a_line_leaves_out_what_says_nothing() {
+        let written = Line {
+            operation: "PutObject".to_owned(),
+            status: 200,
+            bytes: 0,
+            cache: "bypass".to_owned(),
+            ..read()
         };
         assert_eq!(
-            line.to_string(),
-            "GetObject                demo/data.bin  206  8.0 MiB  memory  1.2 ms"
+            written.to_string(),
+            "PutObject               200                               1.2 ms  demo/data.bin"
+        );
+        let refused = Line {
+            operation: "unknown".to_owned(),
+            bucket: String::new(),
+            key: String::new(),
+            status: 403,
+            bytes: 271,
+            cache: "bypass".to_owned(),
+            error_code: "InvalidAccessKeyId".to_owned(),
+            ..read()
+        };
+        assert_eq!(
+            refused.to_string(),
+            "GET                     403       271 B                   1.2 ms  InvalidAccessKeyId"
         );
     }
 

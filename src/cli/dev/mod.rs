@@ -129,7 +129,7 @@ fn configuration(
         node.name = "dev"
         listen.s3.address = "127.0.0.1:{port}"
         listen.admin.address = "127.0.0.1:{admin_port}"
-        drain = {{ accept = "0s", patience = "0s" }}
+        drain = {{ accept = "0s", patience = "1s" }}
 
         [origin.folder]
         kind = "directory"

@@ -33,34 +33,28 @@ impl fmt::Display for Settings<'_> {
         let id = &self.credentials.access_key_id;
         let secret = self.credentials.secret_access_key.expose();
         let version = env!("CARGO_PKG_VERSION");
-        writeln!(f, "Forebay {version} serves {} as S3", folder.display())?;
-        writeln!(f)?;
-        writeln!(
-            f,
-            "  S3       http://{s3}{}",
-            moved(self.wanted[0], s3.port())
-        )?;
-        let moved = moved(self.wanted[1], admin.port());
-        writeln!(f, "  metrics  http://{admin}/metrics{moved}")?;
+        let [s3_moved, admin_moved] = [
+            moved(self.wanted[0], s3.port()),
+            moved(self.wanted[1], admin.port()),
+        ];
         write!(
             f,
-            r#"
-Every client below needs these in its shell:
+            r#"Forebay {version}: every folder in {folder} is a bucket
 
-  export AWS_ENDPOINT_URL=http://{s3}
+  S3       http://{s3}{s3_moved}
+  metrics  http://{admin}/metrics{admin_moved}
+
+For AWS CLI and s5cmd, in a shell:
+
+  export AWS_ENDPOINT_URL=http://{s3} S3_ENDPOINT_URL=http://{s3}
   export AWS_ACCESS_KEY_ID={id}
   export AWS_SECRET_ACCESS_KEY={secret}
   export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}
 
-AWS CLI
+  aws s3 cp README.md s3://{bucket}/
+  s5cmd ls s3://{bucket}/
 
-  aws s3 cp README.md s3://{bucket}/ && aws s3 ls s3://{bucket}/
-
-s5cmd
-
-  S3_ENDPOINT_URL=http://{s3} s5cmd ls 's3://{bucket}/*'
-
-boto3, with nothing exported
+For boto3:
 
   import boto3
   s3 = boto3.client(
@@ -70,22 +64,21 @@ boto3, with nothing exported
       aws_access_key_id="{id}",
       aws_secret_access_key="{secret}",
   )
-  print(s3.list_objects_v2(Bucket="{bucket}").get("Contents", []))
 
-s3fs, with nothing exported
+For s3fs:
 
   import s3fs
   fs = s3fs.S3FileSystem(
-      key="{id}",
-      secret="{secret}",
       endpoint_url="http://{s3}",
       client_kwargs={{"region_name": "{REGION}"}},
+      key="{id}",
+      secret="{secret}",
   )
-  print(fs.ls("{bucket}"))
 
-A line per request follows; Ctrl-C stops.
+Requests, as they end (Ctrl-C stops):
 
-"#
+"#,
+            folder = folder.display()
         )
     }
 }

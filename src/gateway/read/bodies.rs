@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::fill::Fill;
 use super::plan::History;
+use crate::types::layout::PAGE;
 use crate::types::{BodyDigest, BodyId};
 
 /// Bodies without readers or fills that are remembered for their history, before the idle ones are dropped.
@@ -33,6 +34,13 @@ impl Bodies {
         }
         let new = || Arc::new(BodyState::new(body, digest));
         Arc::clone(states.entry(digest).or_insert_with(new))
+    }
+
+    /// Readers that have a place.
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        let states = lock(&self.states);
+        states.values().map(|state| state.seats()).sum()
     }
 
     /// Fills that run now.
@@ -122,6 +130,12 @@ impl BodyState {
         turn
     }
 
+    /// Readers that have a place.
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        lock(&self.seats).len()
+    }
+
     /// How far the fastest reader of bytes in `range` has come; its end where that reader has passed it, or nobody reads it.
     pub(super) fn fastest(&self, range: &Range<u64>) -> u64 {
         let seats = lock(&self.seats);
@@ -144,11 +158,15 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Tells the fills that the reader has come to `at` and may be filled `window` bytes ahead.
+    /// Tells the fills that the reader has come to `at` and may be filled `window` bytes ahead, a page at least.
     pub(super) fn advance(&self, at: u64, window: u64) {
         self.position.window.store(window, Ordering::Relaxed);
-        self.position.at.store(at, Ordering::Relaxed);
-        self.body.moved.notify_waiters();
+        let before = self.position.at.swap(at, Ordering::Relaxed);
+        // Once a page is enough, however small the frames: a fill is wanted at the latest when its reader comes to the page
+        // that the fill is at.
+        if before / PAGE != at / PAGE {
+            self.body.moved.notify_waiters();
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! A *metadata flight* is a request in progress whose answer becomes the object's record: a HEAD, or the GET that is the
 //! first request for an unknown object and brings its first bytes along. Who comes while one is in the air joins it, unless a
-//! write began or ended since it took off. It belongs to nobody: it ends even if all who wait for it leave. A flight
-//! that fails is repeated at most twice, and everybody gets its outcome.
+//! write began or ended since it took off; who demands that the origin be asked on his account joins those only that took
+//! off after he came. It belongs to nobody: it ends even if all who wait for it leave. A flight that fails is repeated at
+//! most twice, and everybody gets its outcome.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::bodies::{Bodies, lock};
@@ -56,15 +59,32 @@ pub(super) struct Described {
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     flying: Mutex<HashMap<CanonicalObject, Arc<Flight>>>,
+    started: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Flight {
+    /// How many flights had taken off with this one.
+    number: u64,
     ticket: Ticket,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
+/// Which flights took off before some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Departed(u64);
+
+impl Departed {
+    /// None: any flight will do.
+    pub(super) const NONE: Self = Self(0);
+}
+
 impl Flights {
+    /// The flights that have taken off.
+    pub(super) fn departed(&self) -> Departed {
+        Departed(self.started.load(Ordering::Acquire))
+    }
+
     /// Flights in the air now.
     pub(crate) fn flying(&self) -> usize {
         lock(&self.flying).len()
@@ -82,33 +102,38 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Asks the origin about `object`, or joins who is asking.
+    /// Asks the origin about `object`, or joins who is asking, if not by a flight that had `departed`.
     pub(super) async fn describe(
         &self,
         object: &CanonicalObject,
         source: &Arc<Source>,
         how: How,
+        departed: Departed,
     ) -> Described {
         let (mut outcome, own) = {
             let mut flying = lock(&self.flights.flying);
-            match flying
-                .get(object)
-                .filter(|flight| self.records.is_current(&flight.ticket))
-            {
+            let may_join = |flight: &&Arc<Flight>| {
+                flight.number > departed.0 && self.records.is_current(&flight.ticket)
+            };
+            match flying.get(object).filter(may_join) {
                 Some(flight) => (flight.outcome.subscribe(), false),
                 None => {
-                    let ticket = self.records.ticket(object);
                     let flight = Arc::new(Flight {
-                        ticket,
+                        number: self.flights.started.fetch_add(1, Ordering::AcqRel) + 1,
+                        ticket: self.records.ticket(object),
                         outcome: watch::Sender::new(None),
                     });
                     let outcome = flight.outcome.subscribe();
                     flying.insert(object.clone(), Arc::clone(&flight));
-                    let (crew, source, object) = (self.clone(), Arc::clone(source), object.clone());
+                    let (crew, source) = (self.clone(), Arc::clone(source));
                     let tasks = source.tasks.clone();
-                    tasks.spawn("metadata flight", async move {
-                        crew.fly(flight, object, source, how).await
-                    });
+                    let flight = Aloft {
+                        flights: Arc::clone(&self.flights),
+                        object: object.clone(),
+                        flight,
+                    };
+                    let flight = crew.fly(flight, source, how);
+                    tasks.spawn("metadata flight", flight);
                     (outcome, true)
                 }
             }
@@ -126,16 +151,11 @@ impl Crew {
         Described { outcome, own }
     }
 
-    async fn fly(
-        self,
-        flight: Arc<Flight>,
-        object: CanonicalObject,
-        source: Arc<Source>,
-        how: How,
-    ) {
+    async fn fly(self, aloft: Aloft, source: Arc<Source>, how: How) {
+        let (ticket, object) = (&aloft.flight.ticket, &aloft.object);
         let mut failed = 0;
         let outcome = loop {
-            match self.ask(&flight.ticket, &object, &source, how).await {
+            match self.ask(ticket, object, &source, how).await {
                 Ok(outcome) => break outcome,
                 Err(error) if error.is_retryable() && failed < RETRIES => {
                     failed += 1;
@@ -144,15 +164,7 @@ impl Crew {
                 Err(error) => break Outcome::Failed(Arc::new(error)),
             }
         };
-        let mut flying = lock(&self.flights.flying);
-        if flying
-            .get(&object)
-            .is_some_and(|current| Arc::ptr_eq(current, &flight))
-        {
-            flying.remove(&object);
-        }
-        drop(flying);
-        flight.outcome.send_replace(Some(outcome));
+        aloft.land(outcome);
     }
 
     async fn ask(
@@ -185,8 +197,8 @@ impl Crew {
                     key,
                     checksums: true,
                 });
-                let (head, pinned) = futures::join!(ask, self.pins.hold(source));
-                let head = head?;
+                // An error is not kept: it does not wait for the trial.
+                let (head, pinned) = futures::try_join!(ask, self.pins.hold(source).map(Ok))?;
                 let lastingly = !eligibility::may_keep(&head);
                 if !pinned || lastingly {
                     return Ok(Outcome::NotKept { lastingly });
@@ -196,9 +208,8 @@ impl Crew {
             How::Get(range) => {
                 let get = first_get(source, range);
                 let checksums = get.checksums;
-                let (fetched, pinned) =
-                    futures::join!(source.route.origin.origin.get(get), self.pins.hold(source));
-                let fetched = fetched?;
+                let ask = source.route.origin.origin.get(get);
+                let (fetched, pinned) = futures::try_join!(ask, self.pins.hold(source).map(Ok))?;
                 let lastingly = !eligibility::may_keep(&fetched.head);
                 if !pinned || lastingly {
                     return Ok(Outcome::NotKept { lastingly });
@@ -237,8 +248,38 @@ impl Crew {
             fill,
             body,
             source: Arc::clone(source),
+            adopted: true,
         };
         source.tasks.spawn("fill", run.run(Some(answer)));
+    }
+}
+
+/// A flight in the air. However its task ends, it lands: all who joined it wait for that.
+struct Aloft {
+    flights: Arc<Flights>,
+    object: CanonicalObject,
+    flight: Arc<Flight>,
+}
+
+impl Aloft {
+    fn land(&self, outcome: Outcome) {
+        let mut flying = lock(&self.flights.flying);
+        let is_this = |current: &Arc<Flight>| Arc::ptr_eq(current, &self.flight);
+        if flying.get(&self.object).is_some_and(is_this) {
+            flying.remove(&self.object);
+        }
+        drop(flying);
+        self.flight.outcome.send_replace(Some(outcome));
+    }
+}
+
+impl Drop for Aloft {
+    /// Of a task that was cancelled, or that panicked.
+    fn drop(&mut self) {
+        if self.flight.outcome.borrow().is_none() {
+            let cancelled = origin::Error::Unreachable("the request was cancelled".into());
+            self.land(Outcome::Failed(Arc::new(cancelled)));
+        }
     }
 }
 

@@ -29,8 +29,11 @@ pub(super) fn may_answer(read: &Read) -> bool {
     !several && !private && read.part_number.is_none() && read.freshness != Demand::Bypass
 }
 
-/// Whether an object may be kept: its ETag pins its body, it is not archived, and no key of a caller or of KMS is needed
-/// to read it.
+/// The largest body that is kept, in bytes: a thousand times what S3 stores. An origin that tells of more is mistaken.
+const LARGEST: u64 = 1 << 52;
+
+/// Whether an object may be kept: its ETag pins its body, its size can be true, it is not archived, and no key of a caller
+/// or of KMS is needed to read it.
 pub(super) fn may_keep(head: &ObjectHead) -> bool {
     let value = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let archived = value("x-amz-storage-class").is_some_and(|class| ARCHIVED.contains(&class))
@@ -39,7 +42,8 @@ pub(super) fn may_keep(head: &ObjectHead) -> bool {
     let encrypted = value("x-amz-server-side-encryption")
         .is_some_and(|kind| kind.starts_with("aws:kms"))
         || value("x-amz-server-side-encryption-customer-algorithm").is_some();
-    head.etag.is_strong() && !archived && !encrypted && !is_delete_marker(&head.headers)
+    let possible = head.size <= LARGEST;
+    head.etag.is_strong() && possible && !archived && !encrypted && !is_delete_marker(&head.headers)
 }
 
 fn is_delete_marker(headers: &HeaderMap) -> bool {
@@ -74,6 +78,11 @@ mod tests {
             "\"e\"",
             &[("x-amz-server-side-encryption", "AES256")]
         )));
+        let impossible = ObjectHead {
+            size: u64::MAX,
+            ..head("\"e\"", &[])
+        };
+        assert!(!may_keep(&impossible));
         assert!(!may_keep(&head("", &[])));
         assert!(!may_keep(&head("W/\"e\"", &[])));
         for header in [

@@ -2,8 +2,9 @@
 //!
 //! The fill writes what arrives into accounted buffers that readers see at once, and hands full ones to the tier. It keeps
 //! only what its fastest reader has still to come to; whoever is slower finds the bytes in the tier. It runs one window
-//! ahead of the fastest reader, then stops reading from the origin. It belongs to no reader: it is its own task, goes on when the one
-//! that caused it leaves, and when all have left ends with its current request.
+//! ahead of the fastest reader, then stops reading from the origin; after a while it hangs up, so that slow readers do not
+//! take up the origin's connections. It belongs to no reader: it is its own task, goes on when the one that caused it leaves,
+//! and when all have left ends with its current request.
 //!
 //! An origin that breaks off is asked again for the rest, under the same version, at most twice; readers do not notice.
 
@@ -30,6 +31,9 @@ const RETRIES: u32 = 2;
 
 /// How long a fill with readers waits for memory.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a fill holds its origin's connection while no reader wants more.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a fill ended short. Every reader gets the same.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -146,6 +150,14 @@ impl Fill {
         }
     }
 
+    /// Whether a reader that has come to `offset` is past a full extent.
+    pub(super) fn is_passed(&self, offset: u64) -> bool {
+        let progress = lock(&self.progress);
+        let mut extents = progress.extents.iter();
+        let first = extents.next();
+        extents.next().is_some() && first.is_some_and(|first| first.end() <= offset)
+    }
+
     /// Lets go of the full extents that end at or before `offset`.
     pub(super) fn trim(&self, offset: u64) {
         let mut progress = lock(&self.progress);
@@ -159,6 +171,10 @@ impl Fill {
         }
     }
 
+    fn is_over(&self) -> bool {
+        lock(&self.progress).outcome.is_some()
+    }
+
     fn push(&self, start: u64, buffer: Buffer) {
         lock(&self.progress)
             .extents
@@ -166,16 +182,18 @@ impl Fill {
     }
 
     fn finish(&self, outcome: Result<(), Failure>) {
-        lock(&self.progress).outcome = Some(outcome);
+        lock(&self.progress).outcome.get_or_insert(outcome);
         self.moved.notify_waiters();
     }
 }
 
-/// The task behind a fill.
+/// The task behind a fill. However it ends, readers are told: they wait for as long as the fill says nothing.
 pub(super) struct Run {
     pub(super) fill: Arc<Fill>,
     pub(super) body: Arc<BodyState>,
     pub(super) source: Arc<Source>,
+    /// Whether the fill came with the first request for the object: its reader has not taken a seat yet, but will.
+    pub(super) adopted: bool,
 }
 
 impl Run {
@@ -186,6 +204,10 @@ impl Run {
         if let Err(failure) = &outcome {
             self.source.fill_failed(&self.body.id, failure);
         }
+        self.end(outcome);
+    }
+
+    fn end(&self, outcome: Result<(), Failure>) {
         // The tier holds the last bytes before the fill leaves the list: who finds neither has really missed.
         lock(&self.body.fills).retain(|fill| !Arc::ptr_eq(fill, &self.fill));
         self.fill.finish(outcome);
@@ -193,59 +215,60 @@ impl Run {
 
     async fn transfer(&self, mut first: Option<Body>) -> Result<(), Failure> {
         let mut at = self.fill.range.start;
-        let mut failed = 0;
+        let (mut failed, mut paused) = (0, false);
         loop {
             let answer = match first.take() {
                 Some(body) => Ok(body),
                 None => {
-                    self.source
-                        .open(&self.body.id, at..self.fill.range.end)
-                        .await
+                    self.wait_to_ask(at, paused).await?;
+                    let rest = at..self.fill.range.end;
+                    self.source.open(&self.body.id, rest).await
                 }
             };
             let before = at;
-            let error = match answer {
-                Ok(body) => match self.copy(body, &mut at).await? {
-                    Ok(()) => return Ok(()),
-                    Err(error) => error,
-                },
-                Err(error) => error,
+            let stop = match answer {
+                Ok(body) => self.copy(body, &mut at).await?,
+                Err(error) => Stop::Broken(error),
             };
-            if is_gone(&error) {
-                return Err(Failure::Gone);
-            }
+            let error = match stop {
+                Stop::End => return Ok(()),
+                Stop::Paused => {
+                    (failed, paused) = (0, true);
+                    continue;
+                }
+                Stop::Broken(error) => error,
+            };
             // What arrived counts: a long body over a poor line may break more often than a short one.
             failed = if at > before { 1 } else { failed + 1 };
-            if failed > RETRIES || !error.is_retryable() {
-                return Err(Failure::Origin(Arc::new(error)));
+            if failed > RETRIES || is_gone(&error) || !error.is_retryable() {
+                return Err(Failure::from(error));
             }
             self.source.pause_before_retry(failed, &error).await;
         }
     }
 
-    /// Copies an answer's bytes into buffers, from `at` to the end of the range. The inner error is the origin's.
-    async fn copy(
-        &self,
-        mut answer: Body,
-        at: &mut u64,
-    ) -> Result<Result<(), origin::Error>, Failure> {
+    /// Copies an answer's bytes into buffers, from `at` to the end of the range.
+    async fn copy(&self, mut answer: Body, at: &mut u64) -> Result<Stop, Failure> {
         let end = self.fill.range.end;
         let mut writing: Option<(u64, Writer)> = None;
-        let result = loop {
+        let stop = 'answer: loop {
             if *at == end {
-                break Ok(());
+                break Stop::End;
             }
             let mut data = match answer.frame().await {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => break Err(origin::Error::Unreachable(error)),
-                None => break Err(origin::Error::Nonsense("its body ended early")),
+                Some(Err(error)) => break Stop::Broken(origin::Error::Unreachable(error)),
+                None => break Stop::Broken(origin::Error::Nonsense("its body ended early")),
             };
             self.source.received(data.len() as u64);
             data.truncate(usize::try_from(end - *at).unwrap_or(usize::MAX));
             while !data.is_empty() {
                 let (start, mut writer) = match writing.take() {
                     Some(open) => open,
-                    None => (*at, self.open_extent(*at).await?),
+                    None => match self.open_extent(*at).await? {
+                        Some(writer) => (*at, writer),
+                        None => break 'answer Stop::Paused,
+                    },
                 };
                 let taken = writer.write(&data);
                 data.advance(taken);
@@ -261,12 +284,17 @@ impl Run {
         if let Some((start, writer)) = writing {
             self.close_extent(start, &writer);
         }
-        Ok(result)
+        Ok(stop)
     }
 
-    /// A new buffer for the bytes from `at` on, once a reader wants them and there is memory.
-    async fn open_extent(&self, at: u64) -> Result<Writer, Failure> {
-        let deserted = self.wait_for_turn(at).await == Turn::Deserted;
+    /// A new buffer for the bytes from `at` on, once a reader wants them and there is memory; none where no reader wants
+    /// them for long.
+    async fn open_extent(&self, at: u64) -> Result<Option<Writer>, Failure> {
+        let Ok(turn) = tokio::time::timeout(PAUSE, self.wait_for_turn(at)).await else {
+            return Ok(None);
+        };
+        let expected = self.adopted && at == self.fill.range.start;
+        let deserted = turn == Turn::Deserted && !expected;
         let capacity = self.extent_length(at);
         let size = allocated(capacity);
         let memory = &self.source.memory;
@@ -284,7 +312,17 @@ impl Run {
         })?;
         let writer = Writer::new(capacity, reservation);
         self.fill.push(at, writer.buffer());
-        Ok(writer)
+        Ok(Some(writer))
+    }
+
+    /// Waits until a reader wants the bytes at `at`, before the origin is asked for them. A fill that had to wait, now or
+    /// `before`, and whose readers have left meanwhile ends here.
+    async fn wait_to_ask(&self, at: u64, before: bool) -> Result<(), Failure> {
+        let waits = before || self.body.turn(&self.fill.range, at) == Turn::Ahead;
+        match self.wait_for_turn(at).await {
+            Turn::Deserted if waits => Err(Failure::Deserted),
+            Turn::Deserted | Turn::Wanted | Turn::Ahead => Ok(()),
+        }
     }
 
     /// Waits while the fastest reader has a window of bytes before it.
@@ -318,10 +356,44 @@ impl Run {
     }
 }
 
-/// Whether the origin says that the version is no longer there.
+impl Drop for Run {
+    /// Of a task that was cancelled, or that panicked.
+    fn drop(&mut self) {
+        if !self.fill.is_over() {
+            let cancelled = origin::Error::Unreachable("the fill was cancelled".into());
+            self.end(Err(Failure::Origin(Arc::new(cancelled))));
+        }
+    }
+}
+
+/// Why no more of an answer is copied.
+enum Stop {
+    /// All is there.
+    End,
+    /// No reader has wanted more for some time.
+    Paused,
+    Broken(origin::Error),
+}
+
+impl From<origin::Error> for Failure {
+    fn from(error: origin::Error) -> Self {
+        if is_gone(&error) {
+            Self::Gone
+        } else {
+            Self::Origin(Arc::new(error))
+        }
+    }
+}
+
+/// Whether the origin says that the version is no longer there. The bytes asked for lie within the version, so that a range
+/// beyond the end is one of another version: some stores look at the range before they look at the pin.
 fn is_gone(error: &origin::Error) -> bool {
     matches!(
         error.status(),
-        Some(StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND)
+        Some(
+            StatusCode::PRECONDITION_FAILED
+                | StatusCode::NOT_FOUND
+                | StatusCode::RANGE_NOT_SATISFIABLE
+        )
     )
 }

@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 pub(crate) use bodies::Bodies;
 use conditions::Verdict;
 pub(crate) use describe::Flights;
-use describe::{Crew, Described, How, Outcome};
+use describe::{Crew, Departed, Described, How, Outcome};
 use fill::Failure;
 pub(crate) use not_kept::NotKept;
 pub(crate) use pins::Pins;
@@ -118,14 +118,16 @@ impl Gateway {
             return self.bypass_lane(&source, &read).await;
         };
         let mut entry = Some(entry);
-        let mut confirm = read.freshness == Demand::Revalidate;
+        // What is asked of the origin from here on is asked on this read's account.
+        let departed = self.flights.departed();
+        let mut confirm = (read.freshness == Demand::Revalidate).then_some(departed);
         for _ in 0..ATTEMPTS {
             match self
                 .attempt(&source, &object, &read, confirm, &mut entry)
                 .await?
             {
                 Attempt::Done(answer) => return Ok(answer),
-                Attempt::Again | Attempt::Confirm => confirm = true,
+                Attempt::Again | Attempt::Confirm => confirm = Some(departed),
                 Attempt::PassThrough => break,
                 Attempt::Overload => return self.bypass_lane(&source, &read).await,
             }
@@ -149,7 +151,7 @@ impl Gateway {
         source: &Arc<From>,
         object: &CanonicalObject,
         read: &Read,
-        confirm: bool,
+        confirm: Option<Departed>,
         entry: &mut Option<Reservation>,
     ) -> Result<Attempt, Error> {
         let known = match self.know(source, object, read, confirm).await? {
@@ -192,17 +194,18 @@ impl Gateway {
         }
     }
 
-    /// The record to answer from: the one at hand where it may speak, else what the origin says.
+    /// The record to answer from: the one at hand where it may speak, else what the origin says. With `confirm`, what it
+    /// says after this read has come.
     async fn know(
         &self,
         source: &Arc<From>,
         object: &CanonicalObject,
         read: &Read,
-        confirm: bool,
+        confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
         let lookup = self.records.lookup(object);
         let freshness = source.route.rule(&read.key).freshness;
-        let trusted = !confirm && !lookup.confirm && !lookup.write_open;
+        let trusted = confirm.is_none() && !lookup.confirm && !lookup.write_open;
         let old = match lookup.record {
             Some(record) if trusted && record.is_fresh(freshness, self.clock.now()) => {
                 let source = Source::Memory;
@@ -222,7 +225,10 @@ impl Gateway {
         } else {
             How::Get(single(read))
         };
-        let Described { outcome, own } = self.crew().describe(object, source, how).await;
+        let Described { outcome, own } = self
+            .crew()
+            .describe(object, source, how, confirm.unwrap_or(Departed::NONE))
+            .await;
         let record = match outcome {
             Outcome::Record(record) => record,
             Outcome::NotKept { lastingly } => {
@@ -242,7 +248,8 @@ impl Gateway {
         Ok(Ok(Known {
             record,
             source,
-            confirmed: true,
+            // A flight that departed before this read came tells what was so then.
+            confirmed: own || confirm.is_some(),
             own_fill,
         }))
     }
@@ -350,7 +357,7 @@ impl Gateway {
     ) -> Result<Result<Arc<Record>, Attempt>, Error> {
         match self
             .crew()
-            .describe(object, source, How::Head)
+            .describe(object, source, How::Head, Departed::NONE)
             .await
             .outcome
         {

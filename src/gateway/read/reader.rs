@@ -45,7 +45,7 @@ pub(super) struct Reader {
     /// How far ahead to fill, as far as memory allows.
     ahead: u64,
     following: Option<Arc<Fill>>,
-    /// Held from the first miss on.
+    /// Held from the first miss on, or from the start where the reader's request started a fill.
     seat: Option<(Seat, OpenBody)>,
     /// Past the cache: the rest of the range, straight from the origin.
     direct: Option<Body>,
@@ -72,9 +72,10 @@ impl Reader {
         }
     }
 
-    /// Says that this reader's request started the fill that it will follow.
+    /// Says that this reader's request started the fill that it will follow, which keeps to the reader's pace from now on.
     pub(super) fn started_the_fill(&mut self) {
         self.started = true;
+        self.sit_down();
     }
 
     /// Bytes still to come.
@@ -105,7 +106,9 @@ impl Reader {
                         Origin::Joined
                     });
                     let bytes = self.take(bytes);
-                    fill.trim(self.body.fastest(&fill.range));
+                    if fill.is_passed(self.at) {
+                        fill.trim(self.body.fastest(&fill.range));
+                    }
                     self.following = Some(fill);
                     return Some(bytes);
                 }
@@ -234,6 +237,7 @@ impl Reader {
                 fill,
                 body: Arc::clone(&self.body),
                 source: Arc::clone(&self.source),
+                adopted: false,
             };
             self.source.metrics.cache.fills.increment();
             self.source.tasks.spawn("fill", run.run(None));
@@ -259,9 +263,18 @@ impl Reader {
             .source
             .open(&self.body.id, self.at..self.range.end)
             .await;
-        self.direct = Some(answer.map_err(|error| Failure::Origin(Arc::new(error)))?);
         self.seat = None;
-        Ok(())
+        match answer {
+            Ok(body) => {
+                self.direct = Some(body);
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                self.source.fill_failed(&self.body.id, &failure);
+                Err(failure)
+            }
+        }
     }
 
     async fn next_direct(&mut self) -> Result<Option<Bytes>, Failure> {

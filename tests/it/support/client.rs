@@ -1,7 +1,10 @@
 //! A client that signs as SDKs do and sees what the wire says: status, headers, and how a body ends.
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -11,6 +14,7 @@ use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
 /// A signing client of one node.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub(crate) struct Ask {
     pub(crate) target: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    /// What `x-amz-content-sha256` says instead of the body's hash.
+    pub(crate) payload: Option<&'static str>,
 }
 
 impl Ask {
@@ -61,6 +67,7 @@ impl Ask {
             target: target.to_owned(),
             headers: Vec::new(),
             body: Bytes::new(),
+            payload: None,
         }
     }
 
@@ -70,6 +77,11 @@ impl Ask {
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn payload(mut self, payload: &'static str) -> Self {
+        self.payload = Some(payload);
         self
     }
 
@@ -87,6 +99,11 @@ impl Client {
             credentials,
             hyper: Hyper::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Where the node is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Sends a request and gives back the answer once its head is there.
@@ -120,10 +137,10 @@ impl Client {
     /// The request with an `Authorization` header.
     pub(crate) fn sign(&self, ask: &Ask) -> Request<Full<Bytes>> {
         let uri = format!("http://{}{}", self.address, ask.target);
-        let mut request = Request::builder()
-            .method(ask.method)
-            .uri(&uri)
-            .header("host", self.address.to_string());
+        let mut request = Request::builder().method(ask.method).uri(&uri);
+        if !ask.headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", self.address.to_string());
+        }
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
@@ -131,10 +148,7 @@ impl Client {
             .body(Full::new(ask.body.clone()))
             .expect("a request");
         let identity = self.credentials.clone().into();
-        let mut settings = SigningSettings::default();
-        settings.percent_encoding_mode = aws_sigv4::http_request::PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode =
-            aws_sigv4::http_request::UriPathNormalizationMode::Disabled;
+        let mut settings = settings();
         settings.payload_checksum_kind = aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -149,11 +163,48 @@ impl Client {
             .headers()
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().expect("text")));
-        let signable =
-            SignableRequest::new(ask.method, &uri, headers, SignableBody::Bytes(&ask.body))
-                .expect("signable");
+        let body = match ask.payload {
+            Some(payload) => SignableBody::Precomputed(payload.to_owned()),
+            None => SignableBody::Bytes(&ask.body),
+        };
+        let signable = SignableRequest::new(ask.method, &uri, headers, body).expect("signable");
         let (instructions, _) = sign(signable, &params).expect("signed").into_parts();
         instructions.apply_to_request_http1x(&mut request);
         request
     }
+
+    /// The target of a GET with its signature in the query, made at `at` and good for `time`.
+    pub(crate) fn presign(&self, target: &str, at: SystemTime, time: Duration) -> String {
+        let identity = self.credentials.clone().into();
+        let mut settings = settings();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(time);
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("s3")
+            .time(at)
+            .settings(settings)
+            .build()
+            .expect("all is given")
+            .into();
+        let uri = format!("http://{}{target}", self.address);
+        let host = self.address.to_string();
+        let headers = [("host", host.as_str())].into_iter();
+        let signable = SignableRequest::new("GET", &uri, headers, SignableBody::UnsignedPayload);
+        let signed = sign(signable.expect("signable"), &params).expect("signed");
+        let (instructions, _) = signed.into_parts();
+        let mut request = Request::get(&uri).body(()).expect("a request");
+        instructions.apply_to_request_http1x(&mut request);
+        let target = request.uri().path_and_query().expect("a path");
+        target.to_string()
+    }
+}
+
+/// How S3 wants paths to be signed.
+fn settings() -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings
 }

@@ -4,6 +4,8 @@ pub(crate) mod client;
 pub(crate) mod content;
 pub(crate) mod node;
 pub(crate) mod origin;
+pub(crate) mod process;
+pub(crate) mod wire;
 
 use std::future::Future;
 use std::time::SystemTime;

@@ -28,6 +28,8 @@ pub(crate) struct TestNode {
 pub(crate) struct Settings {
     pub(crate) freshness: &'static str,
     pub(crate) memory: &'static str,
+    /// More keys of `[listen.s3]`.
+    pub(crate) listen: String,
     /// More TOML, after everything else.
     pub(crate) more: String,
 }
@@ -37,6 +39,7 @@ impl Default for Settings {
         Self {
             freshness: "{ max_age = \"60s\" }",
             memory: "1GiB",
+            listen: String::new(),
             more: String::new(),
         }
     }
@@ -78,10 +81,12 @@ impl TestNode {
     }
 }
 
-fn configuration(origin: SocketAddr, settings: &Settings) -> String {
+/// The configuration of a node before `origin`.
+pub(crate) fn configuration(origin: SocketAddr, settings: &Settings) -> String {
     let Settings {
         freshness,
         memory,
+        listen,
         more,
     } = settings;
     let origin_key = origin::ACCESS_KEY;
@@ -91,6 +96,7 @@ fn configuration(origin: SocketAddr, settings: &Settings) -> String {
 name = "node-1"
 [listen.s3]
 address = "127.0.0.1:0"
+{listen}
 [listen.admin]
 address = "127.0.0.1:0"
 [drain]

@@ -1,10 +1,12 @@
 //! The read path over an origin in memory: what each contract promises, one test a promise.
 
 mod answers;
+mod ends;
 mod fills;
 mod model;
 mod names;
 mod origin;
+mod stress;
 
 use std::sync::Arc;
 use std::time::Duration;

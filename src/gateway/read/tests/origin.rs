@@ -30,10 +30,14 @@ pub(super) enum Seen {
 pub(super) enum Fault {
     /// No answer.
     Down,
+    /// No end to the wait for an answer.
+    Hang,
     /// The body breaks off after this many bytes.
     BreakAfter(u64),
     /// The body ends after this many bytes, as if that were all.
     EndAfter(u64),
+    /// The body is silent for 20 s after this many bytes, then breaks off.
+    StallAfter(u64),
     Status(StatusCode),
 }
 
@@ -54,11 +58,15 @@ struct State {
     /// Answers with bodies wait for a permit a frame.
     gate: Option<Arc<Semaphore>>,
     ignores_pins: bool,
+    hangs_on_trials: bool,
 }
 
 /// See the module's description.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FakeOrigin(Arc<Mutex<State>>);
+
+/// How long a silent body is silent.
+const STALL: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// The size of the frames that bodies come in.
 pub(super) const FRAME: usize = 48 * 1024;
@@ -126,6 +134,15 @@ impl FakeOrigin {
         self.state().faults.extend(faults);
     }
 
+    /// The next reads go well.
+    pub(super) fn recover(&self) {
+        self.state().faults.clear();
+    }
+
+    pub(super) fn hang_on_trials(&self) {
+        self.state().hangs_on_trials = true;
+    }
+
     pub(super) fn ignore_pins(&self) {
         self.state().ignores_pins = true;
     }
@@ -173,9 +190,11 @@ impl FakeOrigin {
                 }
                 let mut frame = bytes.slice(frame..(frame + FRAME).min(bytes.len()));
                 let broken = match fault {
-                    Some(Fault::BreakAfter(length) | Fault::EndAfter(length))
-                        if sent + frame.len() as u64 > length =>
-                    {
+                    Some(
+                        Fault::BreakAfter(length)
+                        | Fault::EndAfter(length)
+                        | Fault::StallAfter(length),
+                    ) if sent + frame.len() as u64 > length => {
                         frame.truncate(usize::try_from(length - sent).expect("small"));
                         true
                     }
@@ -188,7 +207,10 @@ impl FakeOrigin {
                 }
                 origin.state().sent += length;
                 if broken {
-                    if matches!(fault, Some(Fault::BreakAfter(_))) {
+                    if matches!(fault, Some(Fault::StallAfter(_))) {
+                        tokio::time::sleep(STALL).await;
+                    }
+                    if !matches!(fault, Some(Fault::EndAfter(_))) {
                         drop(sender.send(Err("connection reset".into())).await);
                     }
                     return;
@@ -245,16 +267,19 @@ impl Origin for FakeOrigin {
                 .pin
                 .as_ref()
                 .is_some_and(|pin| pin.etag.as_str().contains("forebay"));
-            if state.faults.is_empty() || trial {
+            if trial && state.hangs_on_trials {
+                Some(Fault::Hang)
+            } else if state.faults.is_empty() || trial {
                 None
             } else {
                 Some(state.faults.remove(0))
             }
         };
         match fault {
+            Some(Fault::Hang) => return std::future::pending().await,
             Some(Fault::Down) => return Err(Error::Unreachable("connection refused".into())),
             Some(Fault::Status(status)) => return Err(refusal(status)),
-            Some(Fault::BreakAfter(_) | Fault::EndAfter(_)) | None => {}
+            Some(Fault::BreakAfter(_) | Fault::EndAfter(_) | Fault::StallAfter(_)) | None => {}
         }
         let object = object?;
         let ignores_pins = self.state().ignores_pins;

@@ -1,0 +1,262 @@
+//! Memory for buffers of a page and more: slots of a few sizes, cut out of large mappings.
+//!
+//! A general allocator puts buffers of one size side by side and gives memory back once all neighbours are free. Buffers
+//! that leave the tier one by one then pin several times what is accounted. Here every free slot gives its pages back by
+//! itself, but for a few that are kept for the next buffer, so that what is resident is what is accounted. Mappings are
+//! address space only, and live as long as the account.
+
+#![expect(unsafe_code, reason = "maps memory and gives single pages of it back")]
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::fmt;
+use std::ptr::{NonNull, null_mut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+/// The smallest slot in bytes: a page of a body. What is smaller belongs on the heap.
+pub(super) const SMALLEST: usize = 64 << 10;
+
+/// Sizes of slots, each twice as large as the one before; the largest is a block of a body.
+const SIZES: usize = 5;
+
+/// The largest slot in bytes.
+pub(super) const LARGEST: usize = SMALLEST << (SIZES - 1);
+
+/// Bytes of one mapping.
+const REGION: usize = 64 << 20;
+
+/// Bytes of free slots that keep their memory: taking one again costs no page faults.
+const KEPT: usize = 16 << 20;
+
+/// The slots of one account.
+#[derive(Default)]
+pub(super) struct Slots {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    regions: Vec<Region>,
+    /// Free slots, by size.
+    free: [Free; SIZES],
+    /// Bytes of memory in all free slots.
+    kept: usize,
+}
+
+#[derive(Default)]
+struct Free {
+    /// With memory, the last used one last.
+    kept: Vec<Slot>,
+    /// Without.
+    empty: Vec<Slot>,
+}
+
+/// A run of memory that whoever has this value owns.
+#[derive(Debug)]
+pub(super) struct Slot {
+    start: NonNull<u8>,
+    /// The index of its size.
+    size: usize,
+    /// Bytes from the start on that may have memory.
+    touched: usize,
+}
+
+// SAFETY: a slot is memory of nobody else, not bound to a thread.
+unsafe impl Send for Slot {}
+// SAFETY: a shared slot gives nothing but its address.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Where it begins: a multiple of 4 KiB.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Gives back the memory from `offset`, a multiple of 4 KiB, on. What was there is lost.
+    fn empty_from(&mut self, offset: usize) {
+        if offset < self.touched {
+            // SAFETY: the bytes lie in the slot, which nobody else has, and of a free slot nobody reads what was there.
+            let given = unsafe {
+                let start = self.start.add(offset).as_ptr();
+                rustix::mm::madvise(start.cast(), self.touched - offset, Advice::LinuxDontNeed)
+            };
+            given.expect("the range was mapped here");
+            self.touched = offset;
+        }
+    }
+}
+
+impl Slots {
+    /// A slot for `bytes`, a multiple of 4 KiB from [`SMALLEST`] to [`LARGEST`]; its content is arbitrary.
+    pub(super) fn take(&self, bytes: usize) -> Slot {
+        let size = size_for(bytes);
+        let mut slot = self.lock().take(size);
+        slot.empty_from(bytes);
+        slot.touched = bytes;
+        slot
+    }
+
+    /// Takes a slot back.
+    pub(super) fn give_back(&self, mut slot: Slot) {
+        let mut state = self.lock();
+        if state.kept + slot.touched > KEPT {
+            // Giving memory back takes the kernel some time, during which others may go on.
+            drop(state);
+            slot.empty_from(0);
+            state = self.lock();
+        }
+        state.kept += slot.touched;
+        let free = &mut state.free[slot.size];
+        if slot.touched > 0 {
+            free.kept.push(slot);
+        } else {
+            free.empty.push(slot);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, size: usize) -> Slot {
+        if let Some(slot) = self.free[size].kept.pop() {
+            self.kept -= slot.touched;
+            return slot;
+        }
+        if let Some(slot) = self.free[size].empty.pop() {
+            return slot;
+        }
+        let region = Region::map();
+        let slots = (0..REGION).step_by(SMALLEST << size).map(|offset| Slot {
+            // SAFETY: the offset lies in the region.
+            start: unsafe { region.0.add(offset) },
+            size,
+            touched: 0,
+        });
+        self.free[size].empty.extend(slots);
+        self.regions.push(region);
+        self.free[size]
+            .empty
+            .pop()
+            .expect("a region holds more than one slot")
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Slots")
+            .field("regions", &state.regions.len())
+            .field("kept", &state.kept)
+            .finish()
+    }
+}
+
+/// The index of the least size that holds `bytes`.
+fn size_for(bytes: usize) -> usize {
+    debug_assert!((SMALLEST..=LARGEST).contains(&bytes), "no slot is for this");
+    let ratio = bytes.next_power_of_two() / SMALLEST;
+    usize::try_from(ratio.trailing_zeros()).expect("below the bits of a word")
+}
+
+/// A mapping without memory of its own.
+struct Region(NonNull<u8>);
+
+// SAFETY: a mapping is not bound to a thread, and this value only names it.
+unsafe impl Send for Region {}
+
+impl Region {
+    fn map() -> Self {
+        let (access, how) = (
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::NORESERVE,
+        );
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let mapped = unsafe { rustix::mm::mmap_anonymous(null_mut(), REGION, access, how) };
+        let Some(start) = mapped
+            .ok()
+            .and_then(|start| NonNull::new(start.cast::<u8>()))
+        else {
+            handle_alloc_error(Layout::new::<[u8; REGION]>())
+        };
+        // SAFETY: the mapping is this one's. Huge pages would make more resident than was asked for; a kernel that has
+        // none says so.
+        let advised = unsafe {
+            let start: *mut u8 = start.as_ptr();
+            rustix::mm::madvise(start.cast(), REGION, Advice::LinuxNoHugepage)
+        };
+        if let Err(error) = advised {
+            tracing::debug!(%error, "huge pages cannot be refused");
+        }
+        Self(start)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this one's, and the account that handed out its slots ends with the last of them.
+        let unmapped = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), REGION) };
+        debug_assert!(unmapped.is_ok(), "the mapping was made here");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_as_large_as_what_it_is_for() {
+        let sizes = [64 << 10, 68 << 10, 128 << 10, 513 << 10, 1 << 20].map(size_for);
+        assert_eq!(sizes, [0, 1, 1, 4, 4]);
+    }
+
+    #[test]
+    fn slots_do_not_overlap_and_are_used_again() {
+        let slots = Slots::default();
+        let taken: Vec<_> = (0..200)
+            .flat_map(|_| [slots.take(SMALLEST), slots.take(LARGEST)])
+            .collect();
+        let mut places: Vec<_> = taken
+            .iter()
+            .map(|slot| (slot.start().addr().get(), slot.touched))
+            .collect();
+        places.sort_unstable();
+        assert!(places.windows(2).all(|it| it[0].0 + it[0].1 <= it[1].0));
+        let regions = slots.lock().regions.len();
+        taken.into_iter().for_each(|slot| slots.give_back(slot));
+        let again: Vec<_> = (0..200).map(|_| slots.take(LARGEST)).collect();
+        assert_eq!(slots.lock().regions.len(), regions);
+        drop(again);
+    }
+
+    #[test]
+    fn free_slots_keep_little_memory() {
+        let slots = Slots::default();
+        let taken: Vec<_> = (0..64).map(|_| slots.take(LARGEST)).collect();
+        taken.into_iter().for_each(|slot| slots.give_back(slot));
+        assert_eq!(slots.lock().kept, KEPT);
+        let kept: usize = slots.lock().free[SIZES - 1].kept.len();
+        assert_eq!(kept * LARGEST, KEPT);
+        let smaller = slots.take(LARGEST / 2 + SMALLEST);
+        assert_eq!(smaller.touched, LARGEST / 2 + SMALLEST);
+        assert_eq!(slots.lock().kept, KEPT - LARGEST);
+        slots.give_back(smaller);
+    }
+
+    #[test]
+    fn what_was_given_back_has_no_memory_any_more() {
+        let slots = Slots::default();
+        let mut slot = slots.take(LARGEST);
+        // SAFETY: the slot is this test's, and as large as it asked for.
+        unsafe { slot.start().as_ptr().write_bytes(7, LARGEST) };
+        slot.empty_from(SMALLEST);
+        // SAFETY: as above; what has no memory reads as zero.
+        let (front, back) =
+            unsafe { (*slot.start().as_ptr(), *slot.start().add(SMALLEST).as_ptr()) };
+        assert_eq!((front, back), (7, 0));
+        slots.give_back(slot);
+    }
+}
