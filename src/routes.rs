@@ -103,7 +103,7 @@ impl Route {
                 .parse()
                 .map_err(|_| UnusableKey::TooLong)?,
         };
-        if self.origin.origin.keeps_dot_segments() || !segments(key.as_str()).any(is_dots) {
+        if self.origin.origin.keeps_dot_segments() || !has_dot_segment(key.as_str()) {
             Ok(key)
         } else {
             Err(UnusableKey::DotSegment)
@@ -118,7 +118,7 @@ impl Route {
         let prefix = format!("{}{prefix}", self.prefix);
         // What follows the last slash is not yet a segment: ".git" begins with a dot.
         let closed = prefix.rfind(SEPARATORS).map_or("", |at| &prefix[..at]);
-        if self.origin.origin.keeps_dot_segments() || !segments(closed).any(is_dots) {
+        if self.origin.origin.keeps_dot_segments() || !has_dot_segment(closed) {
             Ok(prefix)
         } else {
             Err(UnusableKey::DotSegment)
@@ -149,12 +149,10 @@ impl Route {
 /// What stores on file systems separate the segments of a path with.
 const SEPARATORS: [char; 2] = ['/', '\\'];
 
-fn segments(key: &str) -> impl Iterator<Item = &str> {
-    key.split(SEPARATORS)
-}
-
-fn is_dots(segment: &str) -> bool {
-    matches!(segment, "." | "..")
+/// Whether a store that makes a path of the text would go to another place than the text says.
+pub fn has_dot_segment(text: &str) -> bool {
+    let is_dots = |segment| matches!(segment, "." | "..");
+    text.split(SEPARATORS).any(is_dots)
 }
 
 /// All buckets of one origin under their own names (`[bucket."*"]`).

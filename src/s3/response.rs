@@ -14,10 +14,12 @@ const CACHE: HeaderName = HeaderName::from_static("x-forebay-cache");
 const NODE: HeaderName = HeaderName::from_static("x-forebay-node");
 
 /// Headers of an origin's answer that end here: of its connection, and ids that are exchanged for ours.
-const NOT_RELAYED: [HeaderName; 6] = [
+const NOT_RELAYED: [HeaderName; 7] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::DATE,
+    // A redirect leads to the origin, where the client is nobody.
+    header::LOCATION,
     header::SERVER,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -215,6 +217,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ETAG, HeaderValue::from_static("\"e\""));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("999"));
+        headers.insert(header::LOCATION, HeaderValue::from_static("http://origin/"));
         let refusal = origin::Refusal {
             status: StatusCode::PRECONDITION_FAILED,
             headers,
@@ -225,6 +228,7 @@ mod tests {
         assert_eq!(code, "PreconditionFailed");
         assert_eq!(response.headers()["etag"], "\"e\"");
         assert!(!response.headers().contains_key("content-length"));
+        assert!(!response.headers().contains_key("location"));
         assert_eq!(
             text(response).await,
             "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/train/a&amp;b</Resource><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"

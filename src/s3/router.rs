@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 use super::error::{Code, Refusal};
 use super::query::{Query, decode};
 use super::target::too_long;
+use crate::routes::has_dot_segment;
 use crate::types::names::InvalidObjectKey;
 use crate::types::{CopySource, Operation, OperationName, Target};
 
@@ -184,6 +185,12 @@ fn check_values(query: &Query) -> Result<(), Refusal> {
         let message = "Invalid Encoding Method specified in Request";
         return Err(Refusal::argument("encoding-type", value, message));
     }
+    // Stores on file systems make paths of ids.
+    for name in ["uploadId", "versionId"] {
+        if let Some(value) = query.get(name).filter(|value| has_dot_segment(value)) {
+            return Err(Refusal::argument(name, value, "The id is not valid."));
+        }
+    }
     if query.get("versionId") == Some("") {
         let message = "Version id cannot be the empty string";
         return Err(Refusal::argument("versionId", "", message));
@@ -204,7 +211,9 @@ fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
         Some((path, id)) => (path, Some(decode(id)?)),
         None => (raw, None),
     };
-    if values.next().is_some() || path.contains('?') || version_id.as_deref() == Some("") {
+    let unusable = |id: &str| id.is_empty() || has_dot_segment(id);
+    if values.next().is_some() || path.contains('?') || version_id.as_deref().is_some_and(unusable)
+    {
         return Err(invalid(
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         ));
@@ -362,6 +371,9 @@ mod tests {
             (Method::PUT, "/train/a", "partNumber=1"),
             (Method::PUT, "/train/a", "uploadId=u"),
             (Method::GET, "/train/a", "versionId="),
+            (Method::GET, "/train/a", "versionId=..%2F..%2Fother"),
+            (Method::DELETE, "/train/a", "uploadId=..%2F.."),
+            (Method::DELETE, "/train/a", "uploadId=."),
         ] {
             let code = name(&method, path, query);
             assert_eq!(code, Err(Code::InvalidArgument), "{method} {path}?{query}");
@@ -383,6 +395,7 @@ mod tests {
             "train/",
             "a/b",
             "train/a?versionId=",
+            "train/a?versionId=..%2Fb",
             "train/%zz",
             "/train/a?x=1",
         ] {

@@ -176,11 +176,12 @@ impl Forward<'_> {
 pub(crate) async fn exchange(route: &Route, call: Call) -> Result<Response<Body>, Error> {
     let response = route.origin.origin.call(call).await?;
     let accepted = accept(response).await;
-    accepted.map_err(|error| renamed_refusal(route, error).into())
+    accepted.map_err(|error| in_clients_names(route, error.into()))
 }
 
-fn renamed_refusal(route: &Route, mut error: origin::Error) -> origin::Error {
-    if let origin::Error::Refused(refusal) = &mut error
+/// The error with the client's names in the origin's document.
+pub(crate) fn in_clients_names(route: &Route, mut error: Error) -> Error {
+    if let Error::Origin(origin::Error::Refused(refusal)) = &mut error
         && !rename::is_identity(route)
         && let Ok(document) = rename::rename(&refusal.body, route)
     {
@@ -191,7 +192,7 @@ fn renamed_refusal(route: &Route, mut error: origin::Error) -> origin::Error {
 }
 
 /// An answer that is no error; an error answer is a [`Refusal`].
-async fn accept(response: Response<Body>) -> Result<Response<Body>, origin::Error> {
+pub(crate) async fn accept(response: Response<Body>) -> Result<Response<Body>, origin::Error> {
     let status = response.status();
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return Ok(response);

@@ -39,10 +39,12 @@ use reader::{Origin as First, Reader};
 pub use request::{Conditions, Demand, RangeHeader, Read, ReadMethod};
 use source::Source as From;
 
+use super::forward::in_clients_names;
 use super::{Answer, Context, Error, Gateway};
 use crate::memory::{Pool, Reservation};
 use crate::origin;
 use crate::records::Record;
+use crate::routes::Route;
 use crate::types::layout::PAGE;
 use crate::types::range::Parsed;
 use crate::types::{CanonicalObject, RangeSpec, Source};
@@ -87,6 +89,11 @@ impl Gateway {
             .load()
             .find(&read.bucket)
             .ok_or_else(|| Error::NoSuchBucket(read.bucket.clone()))?;
+        let answer = self.read_behind(Arc::clone(&route), read).await;
+        answer.map_err(|error| in_clients_names(&route, error))
+    }
+
+    async fn read_behind(&self, route: Arc<Route>, read: Read) -> Result<Answer, Error> {
         let key = route.origin_key(&read.key)?;
         let object = CanonicalObject {
             origin: route.fingerprint,

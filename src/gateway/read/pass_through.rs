@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::request::{Read, ReadMethod};
 use super::source::Source;
+use crate::gateway::forward::accept;
 use crate::gateway::{Answer, Error};
 use crate::origin::{Call, Payload};
 use crate::types::{OperationName, Source as From};
@@ -31,7 +32,7 @@ pub(super) async fn pass_through(
         headers: read.headers.clone(),
         payload: Payload::Whole(Bytes::new()),
     };
-    let response = source.route.origin.origin.call(call).await?;
+    let response = accept(source.route.origin.origin.call(call).await?).await?;
     let response = response.map(|body| {
         body.map_frame(move |frame| {
             let _held_until_the_body_ends = &lane;

@@ -158,9 +158,15 @@ impl S3 {
     }
 
     async fn forward(&self, call: Call) -> Result<Response<Body>, Error> {
+        let makes_bucket = call.operation == OperationName::CreateBucket;
         let (envelope, payload) = Envelope::seal(call);
         let bucket = envelope.bucket.as_ref();
         let bytes = match payload {
+            Payload::Whole(bytes)
+                if bytes.is_empty() && makes_bucket && self.addresses.are_aws() =>
+            {
+                location(&self.config.region)
+            }
             Payload::Whole(bytes) => bytes,
             Payload::Stream(_) => {
                 // A stream cannot be sent again, so that its region has to be known.
@@ -267,6 +273,18 @@ impl Origin for S3 {
         }
         Err(refusal(answer).await)
     }
+}
+
+/// The body of a CreateBucket in this region, without which AWS makes buckets in us-east-1 only.
+fn location(region: &str) -> Bytes {
+    if region == "us-east-1" {
+        return Bytes::new();
+    }
+    format!(
+        "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+         <LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+    )
+    .into()
 }
 
 fn problem(name: &OriginName, key: &str, message: &str, hint: &str) -> Problems {

@@ -42,7 +42,7 @@ pub(crate) fn is_identity(route: &Route) -> bool {
 enum Kind {
     Bucket,
     Key,
-    /// A URL of the object.
+    /// A URL of the object, or its path.
     Location,
 }
 
@@ -52,7 +52,7 @@ impl Kind {
             b"Name" | b"Bucket" | b"BucketName" => Some(Self::Bucket),
             b"Key" | b"Prefix" | b"Marker" | b"NextMarker" | b"StartAfter" | b"KeyMarker"
             | b"NextKeyMarker" => Some(Self::Key),
-            b"Location" => Some(Self::Location),
+            b"Location" | b"Resource" => Some(Self::Location),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@ mod answers;
 mod ends;
 mod fills;
 mod model;
+mod names;
 mod origin;
 mod stress;
 

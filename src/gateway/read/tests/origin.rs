@@ -171,7 +171,7 @@ impl FakeOrigin {
             .objects
             .get(key.as_str())
             .cloned()
-            .ok_or_else(|| refusal(StatusCode::NOT_FOUND))
+            .ok_or_else(|| missing(key))
     }
 
     fn body(&self, bytes: Bytes, fault: Option<Fault>) -> Body {
@@ -222,6 +222,19 @@ impl FakeOrigin {
         let stream = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
         StreamBody::new(stream).boxed_unsync()
     }
+}
+
+/// The error under this origin's own names, its bucket being `corp-train`.
+fn missing(key: &ObjectKey) -> Error {
+    let bucket = "corp-train";
+    let document = format!(
+        "<Error><Key>{key}</Key><BucketName>{bucket}</BucketName><Resource>/{bucket}/{key}</Resource></Error>"
+    );
+    Error::Refused(Box::new(Refusal {
+        status: StatusCode::NOT_FOUND,
+        headers: HeaderMap::new(),
+        body: document.into(),
+    }))
 }
 
 fn refusal(status: StatusCode) -> Error {
@@ -303,9 +316,14 @@ impl Origin for FakeOrigin {
             .get("range")
             .and_then(|range| range.to_str().ok())
             .map(RangeSpec::parse);
-        let Ok(object) = self.find(call.key.as_ref().expect("a read has a key")) else {
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            return Ok(response);
+        let object = match self.find(call.key.as_ref().expect("a read has a key")) {
+            Ok(object) => object,
+            Err(Error::Refused(refusal)) => {
+                *response.status_mut() = refusal.status;
+                *response.body_mut() = body::full(refusal.body);
+                return Ok(response);
+            }
+            Err(error) => return Err(error),
         };
         let size = object.bytes.len() as u64;
         match asked {

@@ -5,6 +5,7 @@ use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::gateway::forward::rename::escape_text;
+use crate::routes::has_dot_segment;
 use crate::types::ObjectKey;
 
 /// S3's own bound.
@@ -98,6 +99,8 @@ fn entry(reader: &mut Reader<&[u8]>) -> Option<Entry> {
                 // What is read differently by another reader might be another key's or version's.
                 match name.as_str() {
                     "Key" if entry.key.is_empty() => entry.key = value,
+                    // A path is made of it at stores on file systems.
+                    "VersionId" if has_dot_segment(&value) => return None,
                     name if OTHERS.contains(&name) && !entry.has(name) => {
                         entry.others.push((name.to_owned(), value));
                     }
@@ -202,6 +205,7 @@ mod tests {
             "<Delete><Object><Key></Key></Object></Delete>",
             "<Delete><Object><Key>k</Key></Object>",
             "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
+            "<Delete><Object><Key>k</Key><VersionId>../v</VersionId></Object></Delete>",
             "<Delete><Object><Key>k</Key><versionId>v</versionId></Object></Delete>",
             "<Delete><Object><Key>k</Key><ETag>1</ETag><ETag>2</ETag></Object></Delete>",
             "<Delete><Object><Key><b/></Key></Object></Delete>",

@@ -471,3 +471,11 @@ async fn a_bad_endpoint_and_a_missing_file_are_told_by_their_keys() {
     }
     assert_eq!(keys, ["origin.store.endpoint", "origin.store.ca_file"]);
 }
+
+#[test]
+fn a_bucket_is_made_where_the_origin_is() {
+    assert!(location("us-east-1").is_empty());
+    let document = location("eu-west-1");
+    let text = std::str::from_utf8(&document).expect("text");
+    assert!(text.contains("<LocationConstraint>eu-west-1</LocationConstraint>"));
+}
