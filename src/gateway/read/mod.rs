@@ -24,6 +24,7 @@ mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
@@ -237,7 +238,9 @@ impl Gateway {
                 }
                 return Ok(Err(Attempt::PassThrough));
             }
-            Outcome::Failed(error) => return refused(&error, read).map(Err),
+            Outcome::Failed(error) => {
+                return refused(&error, read, own || confirm.is_some()).map(Err);
+            }
         };
         let source = match (old, how, own) {
             (Some(old), _, _) if old.body == record.body => Source::Revalidated,
@@ -366,7 +369,7 @@ impl Gateway {
             Outcome::Record(new) if new.body == record.body => Ok(Ok(new)),
             Outcome::Record(_) => Ok(Err(Attempt::Again)),
             Outcome::NotKept { .. } => Ok(Err(Attempt::PassThrough)),
-            Outcome::Failed(error) => refused(&error, read).map(Err),
+            Outcome::Failed(error) => refused(&error, read, true).map(Err),
         }
     }
 
@@ -386,15 +389,23 @@ pub(crate) fn bypass_lane() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(BYPASS_LANE))
 }
 
-/// What becomes of a read whose object the origin would not describe. A GET's error has a body, which only the client's own
-/// request brings.
-fn refused(error: &Arc<origin::Error>, read: &Read) -> Result<Attempt, Error> {
-    if error
-        .status()
-        .is_some_and(|status| status.is_client_error())
-        && read.method == ReadMethod::Get
+/// What becomes of a read whose object the origin would not describe.
+///
+/// An error that a flight from before this read brought back has to be confirmed; those who joined that flight share the
+/// next one. The error of a GET has a document, which a HEAD does not bring, and which names the client's own range where
+/// that is what is wrong.
+fn refused(error: &Arc<origin::Error>, read: &Read, confirmed: bool) -> Result<Attempt, Error> {
+    if let origin::Error::Refused(refusal) = &**error
+        && refusal.status.is_client_error()
     {
-        return Ok(Attempt::PassThrough);
+        let its_own =
+            refusal.body.is_empty() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE;
+        if !confirmed {
+            return Ok(Attempt::Confirm);
+        }
+        if its_own && read.method == ReadMethod::Get {
+            return Ok(Attempt::PassThrough);
+        }
     }
     Err(Error::Origin(origin::Error::shared(error)))
 }

@@ -41,6 +41,20 @@ async fn readers_of_a_cold_object_share_one_request() {
 }
 
 #[tokio::test]
+async fn readers_of_an_absent_object_share_one_answer_and_its_confirmation() {
+    let world = default_world();
+    let readers = (0..100).map(|_| world.answer(get("absent")));
+    for answer in futures::future::join_all(readers).await {
+        let Err(Error::Origin(error)) = answer else {
+            panic!("there is no such object: {answer:?}");
+        };
+        assert_eq!(error.status(), Some(http::StatusCode::NOT_FOUND));
+    }
+    let seen = world.origin.seen();
+    assert!(seen.len() <= 2, "{} requests for 100 readers", seen.len());
+}
+
+#[tokio::test]
 async fn readers_that_leave_harm_nobody() {
     let world = default_world();
     let bytes = pattern(8 * MIB, 2);
