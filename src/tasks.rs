@@ -78,20 +78,30 @@ impl Tasks {
     /// Asks every task to stop, waits up to `patience` for them, then cancels the rest. Returns how many were cancelled.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.stop();
-        let mut running = std::mem::take(
-            &mut *self
-                .inner
-                .running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        let all_ended = async { while running.join_next().await.is_some() {} };
+        let mut running = JoinSet::new();
+        let all_ended = async {
+            loop {
+                // Those that run may have spawned others since: an accepted connection, the rest of a fill.
+                running = self.take();
+                if running.is_empty() {
+                    return;
+                }
+                while running.join_next().await.is_some() {}
+            }
+        };
         if tokio::time::timeout(patience, all_ended).await.is_ok() {
             return 0;
         }
-        let left = running.len();
+        let mut late = self.take();
+        let left = running.len() + late.len();
         running.shutdown().await;
+        late.shutdown().await;
         left
+    }
+
+    fn take(&self) -> JoinSet<()> {
+        let running = self.inner.running.lock();
+        std::mem::take(&mut *running.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -107,5 +117,21 @@ mod tests {
         tasks.spawn("stubborn", std::future::pending());
         assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
         assert!(tasks.is_stopping());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_waits_for_what_is_spawned_meanwhile() {
+        let tasks = Tasks::default();
+        let (accepting, ended) = (tasks.clone(), Arc::new(Mutex::new(false)));
+        let tell_ended = Arc::clone(&ended);
+        tasks.spawn("accepting", async move {
+            accepting.stopping().await;
+            accepting.spawn("accepted", async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                *tell_ended.lock().unwrap() = true;
+            });
+        });
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 0);
+        assert!(*ended.lock().unwrap());
     }
 }

@@ -235,9 +235,7 @@ impl Running {
         self.readiness.enter(Phase::Draining);
         info!("draining");
         tokio::time::sleep(self.drain.accept).await;
-        let cut_off = self.s3_tasks.drain(self.drain.patience).await
-            // A connection may have been accepted while the first call gathered the tasks.
-            + self.s3_tasks.drain(Duration::ZERO).await;
+        let cut_off = self.s3_tasks.drain(self.drain.patience).await;
         if cut_off > 0 {
             warn!(connections = cut_off, "cut off connections at the deadline");
         }
