@@ -242,6 +242,13 @@ async fn a_new_certificate_is_taken_into_use_and_a_bad_one_is_not() {
     tls.reload().expect_err("the key is not the certificate's");
     assert_eq!(tls.reload().unwrap(), tls::Reload::Unchanged);
     assert!(ask(world.address, &second).await.is_ok());
+
+    std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
+    tls.reload().expect_err("it is gone");
+    assert_eq!(tls.reload().unwrap(), tls::Reload::Unchanged);
+    let third = new_certificate(folder.path());
+    assert_eq!(tls.reload().unwrap(), tls::Reload::Changed);
+    assert!(ask(world.address, &third).await.is_ok());
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub enum Error {
 /// What a reload did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
-    /// The files are as they were when they were last looked at.
+    /// The files are as they were when they were last looked at, still unreadable ones among them.
     Unchanged,
     /// New handshakes use the new certificate.
     Changed,
@@ -61,8 +61,9 @@ struct Shared {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<CertifiedKey>,
-    /// What the files held when they were last looked at, so that a bad certificate is complained about once.
-    seen: Mutex<[u8; 32]>,
+    /// What the files held when they were last looked at, none where they could not be read: so that a bad certificate
+    /// is complained about once.
+    seen: Mutex<Option<[u8; 32]>>,
 }
 
 impl ResolvesServerCert for Shared {
@@ -84,7 +85,7 @@ impl Tls {
             files,
             provider: Arc::clone(&provider),
             current: ArcSwap::from_pointee(current),
-            seen: Mutex::new(digest),
+            seen: Mutex::new(Some(digest)),
         });
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -109,12 +110,14 @@ impl Tls {
             current,
             seen,
         } = &*self.shared;
-        let (digest, read) = read(files)?;
+        let read = read(files);
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = read.as_ref().ok().map(|(digest, _)| *digest);
         if *seen == digest {
             return Ok(Reload::Unchanged);
         }
         *seen = digest;
+        let (_, read) = read?;
         current.store(Arc::new(read.certified(files, provider)?));
         Ok(Reload::Changed)
     }
