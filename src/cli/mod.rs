@@ -10,8 +10,10 @@ mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use crate::server;
 
@@ -21,6 +23,10 @@ const EXIT_CONFIG: u8 = 64;
 const EXIT_UNAVAILABLE: u8 = 69;
 /// A fault of our own.
 const EXIT_INTERNAL: u8 = 70;
+
+/// How long calls to the file system that still run have to end once the command has: one that hangs in the kernel, as
+/// on a network file system that is gone, must not keep the process.
+const BLOCKING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An S3-compatible caching gateway that keeps GPUs fed.
 #[derive(Debug, Parser)]
@@ -70,11 +76,20 @@ pub fn run() -> ExitCode {
             return ExitCode::from(EXIT_INTERNAL);
         }
     };
-    match cli.command {
-        Command::Serve { config } => runtime.block_on(serve::run(config)),
-        Command::Check { config, output } => runtime.block_on(try_out(&config, output)),
-        Command::Dev(options) => runtime.block_on(dev::run(options)),
-    }
+    complete(runtime, async {
+        match cli.command {
+            Command::Serve { config } => serve::run(config).await,
+            Command::Check { config, output } => try_out(&config, output).await,
+            Command::Dev(options) => dev::run(options).await,
+        }
+    })
+}
+
+/// Runs `command`; what it leaves running does not hold the process up.
+fn complete<T>(runtime: Runtime, command: impl Future<Output = T>) -> T {
+    let code = runtime.block_on(command);
+    runtime.shutdown_timeout(BLOCKING_PATIENCE);
+    code
 }
 
 async fn try_out(config: &Path, output: check::Output) -> ExitCode {
@@ -109,4 +124,24 @@ fn refuse(error: &server::Error) -> ExitCode {
         server::Error::Bind { .. } => EXIT_UNAVAILABLE,
         server::Error::Telemetry(_) => EXIT_INTERNAL,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_hangs_does_not_keep_the_process() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (release, hung) = std::sync::mpsc::channel::<()>();
+        let code = complete(runtime, async {
+            drop(tokio::task::spawn_blocking(move || hung.recv()));
+            7
+        });
+        assert_eq!(code, 7);
+        drop(release);
+    }
 }
