@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::secret::{self, KeptSecret};
 use super::section::Section;
+use super::setting::{AtATime, Patience};
 use crate::types::ByteSize;
 
 /// The listeners.
@@ -31,6 +32,8 @@ pub struct S3 {
     pub header_bytes: ByteSize,
     /// How long a connection may be silent between requests, and within the headers of one.
     pub idle: Duration,
+    /// How long a client may take nothing of an answer.
+    pub stall: Duration,
 }
 
 /// A certificate chain and its key, PEM files that are read again when they change.
@@ -88,9 +91,10 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
         address,
         domains: domains.iter().map(|it| it.to_ascii_lowercase()).collect(),
         tls: tls(section),
-        connections: section.or("connections", 10_000),
+        connections: section.or::<AtATime>("connections", 10_000).0,
         header_bytes,
-        idle: section.or("idle", "60s"),
+        idle: section.or::<Patience>("idle", "60s").0,
+        stall: section.or::<Patience>("stall", "60s").0,
     }
 }
 

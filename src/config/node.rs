@@ -8,6 +8,7 @@ use toml::Value;
 
 use super::section::Section;
 use super::setting::Setting;
+use crate::telemetry;
 use crate::types::ByteSize;
 
 /// The node itself.
@@ -116,9 +117,17 @@ pub(super) fn telemetry(section: &mut Section<'_, '_>) -> Telemetry {
             "write the address of a collector on this host or in this pod, as in \"http://127.0.0.1:4318\"",
         );
     }
+    let filter: String = section.or("filter", telemetry::logs::DEFAULT_FILTER);
+    if let Err(error) = telemetry::logs::check_filter(&filter) {
+        section.problem(
+            "filter",
+            format!("{filter:?} cannot be read: {error}"),
+            "write directives target=level, as in \"info,hyper=warn\"",
+        );
+    }
     Telemetry {
         otlp_endpoint,
         log: section.or("log", "json"),
-        filter: section.or("filter", "info,s3s=off,hyper=warn"),
+        filter,
     }
 }

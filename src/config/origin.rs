@@ -8,6 +8,7 @@ use toml::Value;
 use super::listen::must_open;
 use super::secret;
 use super::section::Section;
+use super::setting::{AtATime, Patience};
 use super::suggest;
 use crate::origin::directory::Config as Directory;
 use crate::origin::s3::{Config as S3, Credentials};
@@ -68,13 +69,13 @@ fn s3(section: &mut Section<'_, '_>) -> S3 {
         dot_segments: dot_segments.unwrap_or(endpoint.is_none()),
         endpoint,
         credentials: credentials(section),
-        connections: section.or("connections", 256),
+        connections: section.or::<AtATime>("connections", 256).0,
         queue: section.or("queue", "15s"),
         ca_file,
         // The AWS SDKs' own default: just above one retransmission of a SYN.
-        connect_timeout: section.or("connect_timeout", "3100ms"),
-        head_timeout: section.or("head_timeout", "30s"),
-        stall: section.or("stall", "20s"),
+        connect_timeout: section.or::<Patience>("connect_timeout", "3100ms").0,
+        head_timeout: section.or::<Patience>("head_timeout", "30s").0,
+        stall: section.or::<Patience>("stall", "20s").0,
     }
 }
 

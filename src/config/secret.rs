@@ -73,6 +73,11 @@ fn reveal(part: &Section<'_, '_>, source: &SecretSource) -> Option<Secret> {
                 .get(name)
                 .map(|value| value.trim_end_matches(['\r', '\n']));
             let revealed = match value {
+                // Perhaps the secret itself, which is not repeated.
+                None if !is_variable(name) => Err((
+                    "there is no such environment variable".to_owned(),
+                    "write the name of the variable that holds the secret, not the secret, and set it",
+                )),
                 None => Err((
                     format!("the environment variable {name} is not set"),
                     "set it, or name another one",
@@ -101,4 +106,11 @@ fn reveal(part: &Section<'_, '_>, source: &SecretSource) -> Option<Secret> {
     revealed
         .map_err(|(message, hint)| part.problem(key, message, hint))
         .ok()
+}
+
+/// Whether `name` looks like a variable's: letters of one case, digits, underscores. Generated secrets mix cases.
+fn is_variable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let one_case = name == name.to_ascii_uppercase() || name == name.to_ascii_lowercase();
+    one_case && name.bytes().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit())
 }

@@ -206,7 +206,7 @@ impl<'r, 's> Section<'r, 's> {
             T::read(&Value::String(text.clone()))
         });
         if good.is_none() {
-            let message = format!("{value} is not {}", T::KIND);
+            let message = format!("{} is not {}", T::repeated(value), T::KIND);
             self.reading
                 .problem(&path, message, &format!("write {}", T::EXAMPLE));
         }

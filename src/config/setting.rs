@@ -19,6 +19,11 @@ pub(super) trait Setting: Sized {
 
     /// The value, or none where what is written is of another kind.
     fn read(value: &Value) -> Option<Self>;
+
+    /// How a value that cannot be read is repeated in the message about it.
+    fn repeated(value: &Value) -> String {
+        value.to_string()
+    }
 }
 
 impl Setting for String {
@@ -93,6 +98,37 @@ impl Setting for Duration {
     }
 }
 
+/// A time that something is given: none at all would refuse everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience(pub(super) Duration);
+
+impl Setting for Patience {
+    const KIND: &'static str = "a duration above zero";
+    const EXAMPLE: &'static str = Duration::EXAMPLE;
+
+    fn read(value: &Value) -> Option<Self> {
+        let time = Duration::read(value)?;
+        (!time.is_zero()).then_some(Self(time))
+    }
+}
+
+/// The most that can be under way at a time of anything: beyond every limit of an operating system.
+const MOST_AT_A_TIME: usize = 1_000_000;
+
+/// How many of something may be under way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AtATime(pub(super) NonZeroUsize);
+
+impl Setting for AtATime {
+    const KIND: &'static str = "a whole number from 1 to 1,000,000";
+    const EXAMPLE: &'static str = "a whole number from 1 to 1000000, without quotes";
+
+    fn read(value: &Value) -> Option<Self> {
+        let count = NonZeroUsize::read(value)?;
+        (count.get() <= MOST_AT_A_TIME).then_some(Self(count))
+    }
+}
+
 impl Setting for SocketAddr {
     const KIND: &'static str = "an IP address and a port";
     const EXAMPLE: &'static str =
@@ -146,6 +182,14 @@ impl Setting for Uri {
             && uri.query().is_none();
         good.then_some(uri)
     }
+
+    fn repeated(value: &Value) -> String {
+        match value.as_str() {
+            // What stands before the @ may be a password.
+            Some(text) if text.contains('@') => "a URL with credentials".to_owned(),
+            _ => value.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +220,8 @@ mod tests {
         assert_eq!(NonZeroUsize::read(&Value::from(-1)), None);
         assert_eq!(ByteSize::read(&Value::from(-1)), None);
         assert_eq!(Duration::read(&Value::from(60)), None);
+        assert_eq!(Patience::read(&text("0s")), None);
+        assert_eq!(AtATime::read(&Value::from(1_000_001)), None);
         assert_eq!(SocketAddr::read(&text("localhost:9000")), None);
         assert_eq!(Class::read(&text("Batch")), None);
         for bad in [

@@ -350,3 +350,43 @@ fn traces_go_over_plain_http_only() {
         "http://127.0.0.1:4318",
     );
 }
+
+#[test]
+fn a_time_or_a_number_that_lets_nothing_through_is_refused() {
+    only_mistake(
+        sound_with("[listen.s3]\nidle = \"0s\"", &[]),
+        "listen.s3.idle",
+        "above zero",
+    );
+    let origin = "[origin.store]\nkind = \"s3\"\nhead_timeout = \"0s\"";
+    only_mistake(
+        sound_with(origin, &[]),
+        "origin.store.head_timeout",
+        "above zero",
+    );
+    let many = "[listen.s3]\nconnections = 9223372036854775807";
+    only_mistake(
+        sound_with(many, &[]),
+        "listen.s3.connections",
+        "1 to 1,000,000",
+    );
+}
+
+#[test]
+fn a_filter_that_cannot_be_used_is_a_mistake() {
+    let filter = "[telemetry]\nfilter = \"forebay=loud\"";
+    only_mistake(sound_with(filter, &[]), "telemetry.filter", "target=level");
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
+    for text in [
+        format!("[origin.store]\nkind = \"s3\"\nendpoint = \"https://me:{secret}@store\""),
+        format!("[listen.admin]\ntoken = {{ env = \"{secret}\" }}"),
+    ] {
+        let problems = mistakes(sound_with(&text, &[]));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(!format!("{problems:?}").contains(secret), "{problems:?}");
+    }
+}

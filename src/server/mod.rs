@@ -251,6 +251,7 @@ fn limits(config: &Config) -> Limits {
         connections: s3.connections.get(),
         header_bytes: usize::try_from(s3.header_bytes.0).unwrap_or(usize::MAX),
         idle: s3.idle,
+        stall: s3.stall,
         ..Limits::default()
     }
 }

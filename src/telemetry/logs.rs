@@ -14,6 +14,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{Error, access, traces};
+use crate::types::BoxError;
 
 /// What is logged by default: s3s logs every refused request as an error, which is the access log's business.
 pub const DEFAULT_FILTER: &str = "info,s3s=off,hyper=warn";
@@ -87,6 +88,16 @@ impl Telemetry {
             tracing::warn!(error = &error as &dyn std::error::Error, "lost traces");
         }
     }
+}
+
+/// Whether `filter` can be used.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn check_filter(filter: &str) -> Result<(), BoxError> {
+    EnvFilter::try_new(filter)
+        .map(|_| ())
+        .map_err(BoxError::from)
 }
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
