@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
@@ -27,8 +27,12 @@ pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
     auth: Arc<ArcSwap<Auth>>,
+    origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
 }
+
+/// The origins in use, each with the settings that it was built from.
+type Origins = HashMap<OriginName, (config::Origin, NamedOrigin)>;
 
 impl Node {
     /// Builds every part.
@@ -38,7 +42,8 @@ impl Node {
         clock: &Clock,
         background: &Tasks,
     ) -> Result<Self, Problems> {
-        let (routes, auth) = (routes(config, metrics).await?, auth(&config.access)?);
+        let origins = origins(config, metrics, &Origins::default()).await?;
+        let (routes, auth) = (routes(config, &origins), auth(&config.access)?);
         let memory = Memory::new(memory::Config {
             limit: config.memory.limit.0,
         });
@@ -75,16 +80,25 @@ impl Node {
             door,
             gateway,
             auth,
+            origins: Mutex::new(origins),
             metrics,
         })
     }
 
-    /// Takes a changed configuration into use, whole or not at all.
+    /// Takes a changed configuration into use, whole or not at all. Requests under way may have been judged by the old
+    /// rights and take the new routes.
     pub(super) async fn apply(&self, config: &Config) -> Result<(), Problems> {
-        let (routes, auth) = (routes(config, &self.metrics).await?, auth(&config.access)?);
+        let current = self.origins().clone();
+        let origins = origins(config, &self.metrics, &current).await?;
+        let (routes, auth) = (routes(config, &origins), auth(&config.access)?);
         self.gateway.reroute(routes);
         self.auth.store(Arc::new(auth));
+        *self.origins() = origins;
         Ok(())
+    }
+
+    fn origins(&self) -> std::sync::MutexGuard<'_, Origins> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a request of the S3 API.
@@ -144,12 +158,26 @@ pub(super) async fn origin(
     })
 }
 
-async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Problems> {
-    let mut origins: HashMap<OriginName, NamedOrigin> = HashMap::new();
+/// The configured origins. One whose settings are those of `current` stays: with it its connections, their limit, and the
+/// locks that keep conditional writes to a folder apart.
+async fn origins(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    current: &Origins,
+) -> Result<Origins, Problems> {
+    let mut origins = Origins::new();
     for configured in &config.origins {
-        origins.insert(configured.name.clone(), origin(configured, metrics).await?);
+        let built = match current.get(&configured.name) {
+            Some((settings, built)) if settings == configured => built.clone(),
+            _ => origin(configured, metrics).await?,
+        };
+        origins.insert(configured.name.clone(), (configured.clone(), built));
     }
-    let named = |name: &OriginName| origins[name].clone();
+    Ok(origins)
+}
+
+fn routes(config: &Config, origins: &Origins) -> Routes {
+    let named = |name: &OriginName| origins[name].1.clone();
     let route = |bucket: &config::Bucket| {
         let (rules, prefix) = (bucket.rules.clone(), bucket.prefix.clone());
         let (name, origin) = (bucket.name.clone(), named(&bucket.origin));
@@ -168,11 +196,8 @@ async fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Probl
         rules: wildcard.rules.clone(),
         freshness: wildcard.freshness,
     });
-    Ok(Routes::new(
-        origins.into_values().collect(),
-        buckets,
-        wildcard,
-    ))
+    let origins = origins.values().map(|(_, built)| built.clone());
+    Routes::new(origins.collect(), buckets, wildcard)
 }
 
 fn auth(access: &Access) -> Result<Auth, Problems> {
@@ -219,4 +244,41 @@ fn auth(access: &Access) -> Result<Auth, Problems> {
     });
     let auth = Auth::new(identities.collect(), granted(&access.anonymous));
     problems.or(auth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Surroundings;
+
+    #[tokio::test]
+    async fn an_origin_whose_settings_stay_is_kept_by_a_reload() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let config = |kept: &std::path::Path, changed: &std::path::Path, freshness: &str| {
+            let (kept, changed) = (kept.display(), changed.display());
+            let text = format!(
+                r#"
+                origin.kept = {{ kind = "directory", path = "{kept}" }}
+                origin.changed = {{ kind = "directory", path = "{changed}" }}
+                bucket."*" = {{ origin = "kept", freshness = "{freshness}" }}
+                anonymous = {{}}
+                "#
+            );
+            config::parse(&text, &Surroundings::of_process()).unwrap()
+        };
+        let [one, other] = folders.each_ref().map(tempfile::TempDir::path);
+        let metrics = Arc::default();
+        let first = config(one, one, "always");
+        let first = origins(&first, &metrics, &Origins::default())
+            .await
+            .unwrap();
+        let second = config(one, other, "immutable");
+        let second = origins(&second, &metrics, &first).await.unwrap();
+        let same = |name: &str| {
+            let name = OriginName::from(name);
+            Arc::ptr_eq(&first[&name].1.origin, &second[&name].1.origin)
+        };
+        assert!(same("kept"));
+        assert!(!same("changed"));
+    }
 }
