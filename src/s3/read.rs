@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::error::{Code, Refusal};
 use super::query::Query;
-use crate::gateway::read::{Conditions, Demand, RangeHeader, Read, ReadMethod};
+use crate::gateway::read::{Conditions, Demand, Read, ReadMethod};
 use crate::types::{Body, BucketName, ObjectKey, RangeSpec};
 
 /// The parameters that replace headers of an answer.
@@ -83,10 +83,7 @@ pub(super) fn parse(
         method,
         bucket,
         key,
-        range: text(&header::RANGE).map(|raw| RangeHeader {
-            parsed: RangeSpec::parse(&raw),
-            raw,
-        }),
+        range: text(&header::RANGE).map(|range| RangeSpec::parse(&range)),
         conditions: Conditions {
             if_match: text(&header::IF_MATCH),
             if_none_match: text(&header::IF_NONE_MATCH),
@@ -146,10 +143,7 @@ mod tests {
             headers,
         );
         let range = read.range.expect("a range");
-        assert_eq!(
-            range.parsed,
-            Parsed::Single(RangeSpec::Suffix { length: 262_144 })
-        );
+        assert_eq!(range, Parsed::Single(RangeSpec::Suffix { length: 262_144 }));
         assert_eq!(read.conditions.if_match.as_deref(), Some("\"abc\""));
         assert!(read.conditions.if_modified_since.is_some());
         assert!(read.conditions.if_unmodified_since.is_none());

@@ -3,16 +3,12 @@
 //! A *page* is the unit of validity, a *block* the unit of caching, a *segment* the unit of placement. All three are
 //! constants of the cache format: nodes (and disks) that disagree about them do not share data.
 
-use std::ops::Range;
-
 /// Bytes in a page, the unit of validity: 64 KiB.
 pub const PAGE: u64 = 64 << 10;
 /// Bytes in a block, the unit of caching: 1 MiB.
 pub const BLOCK: u64 = 1 << 20;
 /// Bytes in a segment, the unit of placement: 64 MiB.
 pub const SEGMENT: u64 = 64 << 20;
-/// Pages in a block.
-pub const PAGES_PER_BLOCK: u64 = BLOCK / PAGE;
 
 /// The start of the page that holds `offset`.
 pub const fn page_floor(offset: u64) -> u64 {
@@ -32,12 +28,6 @@ pub fn block_of(offset: u64) -> u32 {
     u32::try_from(offset / BLOCK).expect("no S3 object has 2^32 blocks of 1 MiB")
 }
 
-/// The byte range of block `index` in a body of `size` bytes.
-pub fn block_range(index: u32, size: u64) -> Range<u64> {
-    let start = u64::from(index) * BLOCK;
-    start..(start + BLOCK).min(size)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +38,6 @@ mod tests {
         assert_eq!(page_floor(PAGE + 1), PAGE);
         assert_eq!(page_ceil(1, size), PAGE);
         assert_eq!(page_ceil(size, size), size);
-        assert_eq!(block_range(1, size), BLOCK..size);
         assert_eq!(block_of(BLOCK), 1);
     }
 }

@@ -19,10 +19,7 @@ const ARCHIVED: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 /// Whether the cache may answer `read`, the version apart.
 pub(super) fn may_answer(read: &Read) -> bool {
-    let several = read
-        .range
-        .as_ref()
-        .is_some_and(|range| range.parsed == Parsed::Several);
+    let several = read.range == Some(Parsed::Several);
     let private = PRIVATE_REQUESTS
         .iter()
         .any(|name| read.headers.contains_key(*name));

@@ -37,7 +37,7 @@ use fill::Failure;
 pub(crate) use not_kept::NotKept;
 pub(crate) use pins::Pins;
 use reader::{Origin as First, Reader};
-pub use request::{Conditions, Demand, RangeHeader, Read, ReadMethod};
+pub use request::{Conditions, Demand, Read, ReadMethod};
 use source::Source as From;
 
 use super::forward::in_clients_names;
@@ -411,7 +411,7 @@ fn refused(error: &Arc<origin::Error>, read: &Read, confirmed: bool) -> Result<A
 }
 
 fn single(read: &Read) -> Option<RangeSpec> {
-    match read.range.as_ref()?.parsed {
+    match read.range? {
         Parsed::Single(range) => Some(range),
         Parsed::Ignored | Parsed::Several => None,
     }

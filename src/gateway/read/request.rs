@@ -26,13 +26,6 @@ pub enum Demand {
     Bypass,
 }
 
-/// A `Range` header: as written, and as understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeHeader {
-    pub raw: String,
-    pub parsed: Parsed,
-}
-
 /// The conditions of a read. A date that does not parse counts as absent, as in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
@@ -49,7 +42,8 @@ pub struct Read {
     pub method: ReadMethod,
     pub bucket: BucketName,
     pub key: ObjectKey,
-    pub range: Option<RangeHeader>,
+    /// The `Range` header as understood; `headers` has it as written.
+    pub range: Option<Parsed>,
     pub conditions: Conditions,
     /// `x-amz-checksum-mode: ENABLED`.
     pub checksum_mode: bool,

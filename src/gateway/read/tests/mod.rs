@@ -16,7 +16,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 
 use self::origin::FakeOrigin;
-use super::{Conditions, Demand, RangeHeader, Read, ReadMethod};
+use super::{Conditions, Demand, Read, ReadMethod};
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::gateway::{Answer, Context, Error, Gateway};
@@ -95,12 +95,8 @@ fn get(key: &str) -> Read {
 }
 
 fn range(key: &str, range: &str) -> Read {
-    let header = RangeHeader {
-        raw: range.to_owned(),
-        parsed: RangeSpec::parse(range),
-    };
     let mut read = Read {
-        range: Some(header),
+        range: Some(RangeSpec::parse(range)),
         ..get(key)
     };
     read.headers
