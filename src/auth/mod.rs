@@ -118,7 +118,7 @@ mod tests {
             }),
             prefix: String::new(),
             versioned: false,
-            tags: false,
+            extras: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::error::Refusal;
 use super::query::Query;
+use crate::types::{Extra, Family, OperationName};
 
 /// What is handed on besides `x-amz-*`. Nothing else is: other stores' own headers may do what no right was asked for
 /// (MinIO's `x-minio-force-delete` deletes every key that begins alike).
@@ -34,24 +35,10 @@ const DROPPED: [&str; 5] = [
 /// Only copies have a source.
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
-/// Headers that take a right of their own, which no policy can grant yet, or that change rights: the gateway's identity is
-/// stronger than its clients'.
-const PRIVILEGED: [&str; 13] = [
-    "x-amz-bucket-object-lock-enabled",
-    "x-amz-bypass-governance-retention",
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-    // The body is an archive whose files become objects of any key.
-    "x-amz-meta-snowball-auto-extract",
-    "x-amz-mfa",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-ownership",
-];
+/// Headers that make an archive of the body, whose files become objects of any key.
+const REFUSED: [&str; 1] = ["x-amz-meta-snowball-auto-extract"];
+/// Who proves to have a device at hand does so for the deletion of versions, and to switch that proof off.
+const MFA: &str = "x-amz-mfa";
 /// ACLs that give nothing away.
 const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
@@ -105,19 +92,35 @@ pub(super) fn drop_copy_source(headers: &mut HeaderMap) {
     }
 }
 
-/// Refuses headers that would change rights with the gateway's own identity.
+/// Whether a header asks for nothing that takes a right of its own, whatever its name.
+pub(super) fn is_harmless(name: &HeaderName, value: &HeaderValue) -> bool {
+    name == "x-amz-acl" && HARMLESS_ACLS.iter().any(|known| value == known)
+}
+
+/// Takes out the headers that ask for something which S3 does not take with that operation: no right was asked for them.
+pub(super) fn drop_idle(operation: OperationName, headers: &mut HeaderMap) {
+    let family = operation.spec().family;
+    let takes_mfa = matches!(family, Family::Delete | Family::DeleteMany)
+        || operation == OperationName::PutBucketVersioning;
+    let is_idle = |name: &&HeaderName| {
+        let extra = Extra::of_header(name.as_str());
+        let idle = extra.is_some_and(|extra| !extra.belongs_to(operation));
+        idle || (*name == MFA && !takes_mfa)
+    };
+    let idle: Vec<HeaderName> = headers.keys().filter(is_idle).cloned().collect();
+    for name in &idle {
+        headers.remove(name);
+    }
+}
+
+/// Refuses headers whose effect no right covers.
 ///
 /// # Errors
 /// NotImplemented, naming the header.
-pub(super) fn refuse_privileged(headers: &HeaderMap) -> Result<(), Refusal> {
-    if let Some(name) = PRIVILEGED.iter().find(|name| headers.contains_key(**name)) {
-        return Err(Refusal::not_implemented(&format!("The header {name}")));
-    }
-    let harmless = |acl: &HeaderValue| HARMLESS_ACLS.iter().any(|known| acl == known);
-    if headers.get_all("x-amz-acl").iter().all(harmless) {
-        Ok(())
-    } else {
-        Err(Refusal::not_implemented("The header x-amz-acl"))
+pub(super) fn refuse_boundless(headers: &HeaderMap) -> Result<(), Refusal> {
+    match REFUSED.iter().find(|name| headers.contains_key(**name)) {
+        Some(name) => Err(Refusal::not_implemented(&format!("The header {name}"))),
+        None => Ok(()),
     }
 }
 
@@ -228,11 +231,42 @@ mod tests {
     }
 
     #[test]
-    fn rights_cannot_be_given_away() {
-        assert!(refuse_privileged(&headers(&[("x-amz-acl", "private")])).is_ok());
-        assert!(refuse_privileged(&headers(&[("x-amz-acl", "public-read")])).is_err());
-        assert!(refuse_privileged(&headers(&[("x-amz-grant-read", "id=1")])).is_err());
+    fn what_an_operation_does_not_take_is_dropped() {
+        let all = [
+            ("x-amz-acl", "public-read"),
+            ("x-amz-grant-read", "id=1"),
+            ("x-amz-bypass-governance-retention", "true"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-mfa", "serial 123456"),
+            ("x-amz-meta-a", "1"),
+        ];
+        for (operation, left) in [
+            (OperationName::GetObject, "x-amz-meta-a"),
+            (
+                OperationName::PutObject,
+                "x-amz-acl,x-amz-grant-read,x-amz-meta-a,x-amz-object-lock-mode",
+            ),
+            (
+                OperationName::DeleteObject,
+                "x-amz-bypass-governance-retention,x-amz-meta-a,x-amz-mfa",
+            ),
+            (
+                OperationName::PutObjectAcl,
+                "x-amz-acl,x-amz-grant-read,x-amz-meta-a",
+            ),
+        ] {
+            let mut map = headers(&all);
+            drop_idle(operation, &mut map);
+            let mut names: Vec<&str> = map.keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names.join(","), left, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn an_archive_is_not_unpacked() {
         let archive = ("x-amz-meta-snowball-auto-extract", "true");
-        assert!(refuse_privileged(&headers(&[archive])).is_err());
+        assert!(refuse_boundless(&headers(&[archive])).is_err());
+        assert!(refuse_boundless(&headers(&[("x-amz-acl", "private")])).is_ok());
     }
 }

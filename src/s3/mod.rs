@@ -185,9 +185,10 @@ impl<G: Backend> Door<G> {
         if operation.copy_source.is_none() {
             headers::drop_copy_source(&mut parts.headers);
         }
+        headers::drop_idle(operation.name, &mut parts.headers);
         entry.operation(&operation);
         authorize(&auth, &caller.principal, &operation, entry)?;
-        headers::refuse_privileged(&parts.headers)?;
+        headers::refuse_boundless(&parts.headers)?;
         let context = Context {
             principal: Arc::clone(&caller.principal),
             auth,

@@ -9,85 +9,20 @@ use super::error::Refusal;
 use super::query::Query;
 use crate::types::OperationName;
 
-/// The parameters of listings.
-const LISTING: [&str; 4] = ["prefix", "delimiter", "max-keys", "encoding-type"];
-
 /// Takes out what the operation does not have.
 ///
 /// # Errors
 /// NotImplemented for an unknown parameter of a write.
 pub(super) fn sift(operation: OperationName, query: &mut Query) -> Result<(), Refusal> {
-    let unknown = query.take(|name| !has(operation, name));
+    let spec = operation.spec();
+    let unknown = query.take(|name| !spec.has_parameter(name));
     // S3 leaves parameters that begin with `x-` to clients, for their own logs.
     let meant = unknown.iter().find(|(name, _)| !name.starts_with("x-"));
     match meant {
-        Some((name, _)) if !is_read(operation) => {
+        Some((name, _)) if !spec.is_read() => {
             Err(Refusal::not_implemented(&format!("The parameter ?{name}")))
         }
         Some(_) | None => Ok(()),
-    }
-}
-
-fn has(operation: OperationName, name: &str) -> bool {
-    use OperationName as Name;
-    let one_of = |names: &[&str]| names.contains(&name);
-    match operation {
-        Name::GetObject | Name::HeadObject => {
-            one_of(&["partNumber", "versionId"]) || name.starts_with("response-")
-        }
-        Name::ListObjects => one_of(&LISTING) || name == "marker",
-        Name::ListObjectsV2 => {
-            one_of(&LISTING)
-                || one_of(&[
-                    "list-type",
-                    "start-after",
-                    "continuation-token",
-                    "fetch-owner",
-                ])
-        }
-        Name::ListMultipartUploads => {
-            one_of(&LISTING)
-                || one_of(&["uploads", "key-marker", "upload-id-marker", "max-uploads"])
-        }
-        Name::ListParts => one_of(&["uploadId", "max-parts", "part-number-marker"]),
-        Name::ListBuckets => one_of(&["prefix", "continuation-token", "max-buckets"]),
-        Name::GetBucketLocation => name == "location",
-        Name::DeleteObjects => name == "delete",
-        Name::DeleteObject => name == "versionId",
-        Name::CreateMultipartUpload => name == "uploads",
-        Name::UploadPart | Name::UploadPartCopy => one_of(&["uploadId", "partNumber"]),
-        Name::CompleteMultipartUpload | Name::AbortMultipartUpload => name == "uploadId",
-        Name::HeadBucket
-        | Name::CreateBucket
-        | Name::DeleteBucket
-        | Name::PutObject
-        | Name::CopyObject => false,
-    }
-}
-
-fn is_read(operation: OperationName) -> bool {
-    use OperationName as Name;
-    match operation {
-        Name::GetObject
-        | Name::HeadObject
-        | Name::ListObjects
-        | Name::ListObjectsV2
-        | Name::ListMultipartUploads
-        | Name::ListParts
-        | Name::ListBuckets
-        | Name::GetBucketLocation
-        | Name::HeadBucket => true,
-        Name::DeleteObjects
-        | Name::DeleteObject
-        | Name::CreateMultipartUpload
-        | Name::UploadPart
-        | Name::UploadPartCopy
-        | Name::CompleteMultipartUpload
-        | Name::AbortMultipartUpload
-        | Name::CreateBucket
-        | Name::DeleteBucket
-        | Name::PutObject
-        | Name::CopyObject => false,
     }
 }
 

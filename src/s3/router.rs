@@ -7,47 +7,13 @@ use super::query::{Query, decode};
 use super::target::too_long;
 use crate::routes::has_dot_segment;
 use crate::types::names::InvalidObjectKey;
-use crate::types::{CopySource, Operation, OperationName, Target};
+use crate::types::{CopySource, Extra, Operation, OperationName, Scope, Target};
 
-/// Sub-resources that S3 has and this gateway does not serve yet.
-const MISSING: [&str; 36] = [
-    "abac",
-    "accelerate",
-    "acl",
-    "analytics",
-    "attributes",
-    "cors",
-    "encryption",
-    "intelligent-tiering",
-    "inventory",
-    "legal-hold",
-    "lifecycle",
-    "logging",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "metadataTable",
-    "metrics",
-    "notification",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "replication",
-    "requestPayment",
-    "restore",
-    "retention",
-    "select",
-    "session",
-    "tagging",
-    "torrent",
-    "versioning",
-    "versions",
-    "website",
-    "select-type",
-];
+/// Sub-resources of directory buckets, which only sessions may use, and those cannot be shared between callers.
+pub(super) const NOT_SERVED: [&str; 2] = ["renameObject", "session"];
+
+/// Parameters that name operations, but are no sub-resources.
+const VALUES: [&str; 5] = ["id", "list-type", "partNumber", "select-type", "uploadId"];
 
 /// The largest number of a part.
 pub(super) const MAX_PART: u32 = 10_000;
@@ -63,25 +29,17 @@ pub(super) fn route(
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Operation, Refusal> {
-    if let Some(name) = MISSING.iter().find(|name| query.has(name)) {
+    if let Some(name) = NOT_SERVED.iter().find(|name| query.has(name)) {
         return Err(Refusal::not_implemented(&format!(
             "The sub-resource ?{name}"
         )));
     }
     let copy_source = copy_source(headers)?;
-    let name = match &target {
-        Target::Service => service(method)?,
-        Target::Bucket(_) => bucket(method, query)?,
-        Target::Object(..) => object(method, query, copy_source.is_some())?,
-    };
+    let name = name(method, &target, query, copy_source.is_some())?;
     check_values(query)?;
     let copies = matches!(
         name,
         OperationName::CopyObject | OperationName::UploadPartCopy
-    );
-    let writes = matches!(
-        name,
-        OperationName::PutObject | OperationName::CopyObject | OperationName::CreateMultipartUpload
     );
     Ok(Operation {
         name,
@@ -89,66 +47,112 @@ pub(super) fn route(
         copy_source: copy_source.filter(|_| copies),
         prefix: query.get("prefix").unwrap_or_default().to_owned(),
         versioned: query.has("versionId"),
-        tags: writes && headers.contains_key("x-amz-tagging"),
+        extras: extras(name, headers),
     })
 }
 
-fn service(method: &Method) -> Result<OperationName, Refusal> {
-    match *method {
-        Method::GET => Ok(OperationName::ListBuckets),
-        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+/// What the headers ask for besides, as far as S3 takes it with that operation.
+fn extras(name: OperationName, headers: &HeaderMap) -> Vec<Extra> {
+    let asked: Vec<Extra> = headers
+        .iter()
+        .filter(|(name, value)| !super::headers::is_harmless(name, value))
+        .filter_map(|(header, _)| Extra::of_header(header.as_str()))
+        .collect();
+    let wanted = |extra: &Extra| asked.contains(extra) && extra.belongs_to(name);
+    Extra::ALL.into_iter().filter(wanted).collect()
+}
+
+fn name(
+    method: &Method,
+    target: &Target,
+    query: &Query,
+    copies: bool,
+) -> Result<OperationName, Refusal> {
+    let scope = scope(target);
+    let sub_resource = sub_resource(query)?;
+    let candidates = OperationName::ALL.iter().filter(|name| {
+        let spec = name.spec();
+        spec.method == method.as_str() && spec.scope == scope
+    });
+    let named = candidates.filter(|name| {
+        let named_by = name.spec().named_by;
+        let meant = sub_resource.is_none_or(|name| named_by.contains(&name));
+        meant && named_by.iter().all(|name| query.has(name))
+    });
+    // Whatever names an operation more narrowly than another names that one.
+    match named.max_by_key(|name| name.spec().named_by.len()) {
+        Some(name) => refine(*name, query, copies),
+        None => Err(not_found(method, scope, sub_resource)),
     }
 }
 
-fn bucket(method: &Method, query: &Query) -> Result<OperationName, Refusal> {
-    match *method {
-        Method::HEAD => Ok(OperationName::HeadBucket),
-        Method::GET if query.has("location") => Ok(OperationName::GetBucketLocation),
-        Method::GET if query.has("uploads") => Ok(OperationName::ListMultipartUploads),
-        Method::GET => match query.get("list-type") {
-            None => Ok(OperationName::ListObjects),
-            Some("2") => Ok(OperationName::ListObjectsV2),
-            Some(other) => Err(Refusal::argument(
+fn scope(target: &Target) -> Scope {
+    match target {
+        Target::Service => Scope::Service,
+        Target::Bucket(_) => Scope::Bucket,
+        Target::Object(..) => Scope::Object,
+    }
+}
+
+/// The sub-resource that a query names.
+fn sub_resource(query: &Query) -> Result<Option<&'static str>, Refusal> {
+    let mut names = Vec::new();
+    for spec in OperationName::ALL.iter().map(|name| name.spec()) {
+        let is_named =
+            |name: &&&str| query.has(name) && !VALUES.contains(name) && !names.contains(*name);
+        let new: Vec<&'static str> = spec.named_by.iter().filter(is_named).copied().collect();
+        names.extend(new);
+    }
+    match names[..] {
+        [] => Ok(None),
+        [name] => Ok(Some(name)),
+        _ => {
+            let names = names.join(", ");
+            let message = format!("Conflicting query string parameters: {names}");
+            Err(Refusal::argument("ResourceType", names, message))
+        }
+    }
+}
+
+/// Tells apart what one method, target and set of parameters name.
+fn refine(name: OperationName, query: &Query, copies: bool) -> Result<OperationName, Refusal> {
+    use OperationName as Name;
+    let missing = |name: &'static str| {
+        let message = format!("This operation needs the parameter {name}");
+        Err(Refusal::argument(name, "", message))
+    };
+    match name {
+        Name::CopyObject | Name::PutObject if query.has("partNumber") => missing("uploadId"),
+        Name::CopyObject | Name::PutObject if query.has("uploadId") => missing("partNumber"),
+        Name::CopyObject | Name::PutObject if copies => Ok(Name::CopyObject),
+        Name::CopyObject | Name::PutObject => Ok(Name::PutObject),
+        Name::UploadPart | Name::UploadPartCopy if copies => Ok(Name::UploadPartCopy),
+        Name::UploadPart | Name::UploadPartCopy => Ok(Name::UploadPart),
+        Name::ListObjectsV2 => match query.get("list-type") {
+            Some("2") => Ok(name),
+            other => Err(Refusal::argument(
                 "list-type",
-                other,
+                other.unwrap_or_default(),
                 "Invalid List Type specified in Request",
             )),
         },
-        Method::POST if query.has("delete") => Ok(OperationName::DeleteObjects),
-        Method::PUT => Ok(OperationName::CreateBucket),
-        Method::DELETE => Ok(OperationName::DeleteBucket),
-        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+        other => Ok(other),
     }
 }
 
-fn object(method: &Method, query: &Query, copy: bool) -> Result<OperationName, Refusal> {
-    let upload = query.has("uploadId");
-    match *method {
-        Method::GET if upload => Ok(OperationName::ListParts),
-        Method::GET => Ok(OperationName::GetObject),
-        Method::HEAD => Ok(OperationName::HeadObject),
-        Method::PUT if upload || query.has("partNumber") => match (upload, query.has("partNumber"))
-        {
-            (true, true) if copy => Ok(OperationName::UploadPartCopy),
-            (true, true) => Ok(OperationName::UploadPart),
-            (false, _) => Err(Refusal::argument(
-                "uploadId",
-                "",
-                "This operation needs an uploadId",
-            )),
-            (true, false) => Err(Refusal::argument(
-                "partNumber",
-                "",
-                "This operation needs a partNumber",
-            )),
-        },
-        Method::PUT if copy => Ok(OperationName::CopyObject),
-        Method::PUT => Ok(OperationName::PutObject),
-        Method::POST if query.has("uploads") => Ok(OperationName::CreateMultipartUpload),
-        Method::POST if upload => Ok(OperationName::CompleteMultipartUpload),
-        Method::DELETE if upload => Ok(OperationName::AbortMultipartUpload),
-        Method::DELETE => Ok(OperationName::DeleteObject),
-        _ => Err(Refusal::new(Code::MethodNotAllowed)),
+/// Why nothing has that method, target and sub-resource.
+fn not_found(method: &Method, scope: Scope, sub_resource: Option<&str>) -> Refusal {
+    let is_of = |scope: Scope, name: &str| {
+        let mut specs = OperationName::ALL.iter().map(|name| name.spec());
+        specs.any(|spec| spec.scope == scope && spec.named_by.contains(&name))
+    };
+    let keyless = |name: &str| is_of(Scope::Bucket, name) && !is_of(Scope::Object, name);
+    match sub_resource {
+        Some(name) if scope == Scope::Object && keyless(name) => Refusal::because(
+            Code::InvalidRequest,
+            format!("Key is not expected for the {method} method ?{name} subresource"),
+        ),
+        Some(_) | None => Refusal::new(Code::MethodNotAllowed),
     }
 }
 
@@ -346,13 +350,49 @@ mod tests {
     }
 
     #[test]
+    fn sub_resources_name_operations() {
+        use OperationName as Name;
+        for (method, path, query, expected) in [
+            (Method::GET, "/train/a", "tagging", Name::GetObjectTagging),
+            (Method::GET, "/train", "tagging=", Name::GetBucketTagging),
+            (
+                Method::PUT,
+                "/train/a",
+                "acl&versionId=v",
+                Name::PutObjectAcl,
+            ),
+            (Method::GET, "/train", "versions", Name::ListObjectVersions),
+            (
+                Method::GET,
+                "/train",
+                "inventory",
+                Name::ListBucketInventoryConfigurations,
+            ),
+            (
+                Method::GET,
+                "/train",
+                "inventory&id=a",
+                Name::GetBucketInventoryConfiguration,
+            ),
+            (
+                Method::POST,
+                "/train/a",
+                "select&select-type=2",
+                Name::SelectObjectContent,
+            ),
+            (Method::POST, "/train/a", "restore", Name::RestoreObject),
+            (Method::GET, "/train/a", "id=1", Name::GetObject),
+        ] {
+            let found = name(&method, path, query);
+            assert_eq!(found, Ok(expected), "{method} {path}?{query}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_said_to_be_missing() {
         for (method, path, query) in [
-            (Method::GET, "/train", "acl"),
-            (Method::GET, "/train/a", "tagging"),
-            (Method::PUT, "/train", "policy"),
-            (Method::GET, "/train", "versions"),
-            (Method::POST, "/train/a", "restore"),
+            (Method::PUT, "/train/a", "renameObject"),
+            (Method::GET, "/train", "session"),
         ] {
             let code = name(&method, path, query);
             assert_eq!(code, Err(Code::NotImplemented), "{method} {path}?{query}");
@@ -382,12 +422,24 @@ mod tests {
             (Method::PUT, "/"),
             (Method::POST, "/train/a"),
             (Method::PATCH, "/train/a"),
+            (Method::POST, "/train/a?acl"),
+            (Method::HEAD, "/train/a?tagging"),
+            (Method::PUT, "/train?versions"),
         ] {
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
             assert_eq!(
-                name(&method, path, ""),
+                name(&method, path, query),
                 Err(Code::MethodNotAllowed),
                 "{method} {path}"
             );
+        }
+        for (query, code) in [
+            ("acl&tagging", Code::InvalidArgument),
+            ("lifecycle", Code::InvalidRequest),
+            ("policy", Code::InvalidRequest),
+            ("uploads", Code::MethodNotAllowed),
+        ] {
+            assert_eq!(name(&Method::GET, "/train/a", query), Err(code), "{query}");
         }
         for bad in [
             "",

@@ -15,7 +15,9 @@ pub mod size;
 pub use body::{Body, BoxError};
 pub use names::{BucketName, ObjectKey, OriginName};
 pub use object::{BodyDigest, BodyId, CanonicalObject, ETag, OriginFingerprint, Version};
-pub use operation::{Action, CopySource, Operation, OperationName, Resource, Target};
+pub use operation::{
+    Action, CopySource, Extra, Family, Operation, OperationName, Resource, Scope, Target,
+};
 pub use outcome::Source;
 pub use principal::{Class, Principal, Tenant};
 pub use problems::{Problem, Problems};

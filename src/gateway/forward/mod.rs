@@ -6,6 +6,8 @@
 
 mod bucket_life;
 mod buckets;
+mod configuration;
+mod detail;
 pub(crate) mod rename;
 #[cfg(test)]
 pub(crate) mod support;
@@ -26,7 +28,7 @@ use crate::records::Records;
 use crate::routes::{Route, Routes};
 use crate::tasks::Tasks;
 use crate::types::body::full;
-use crate::types::{Body, BucketName, OperationName, Source, Target};
+use crate::types::{Body, BucketName, Family, Source, Target};
 
 pub use buckets::Buckets;
 
@@ -98,28 +100,27 @@ impl Gateway {
 
 impl Forward<'_> {
     pub(crate) async fn serve(&self, request: Request) -> Result<Response<Body>, Error> {
-        match request.operation.name {
-            OperationName::ListBuckets => self.list_buckets(request).await,
-            OperationName::HeadBucket | OperationName::GetBucketLocation => {
-                self.look_at_bucket(request).await
-            }
-            OperationName::CreateBucket => self.create_bucket(request).await,
-            OperationName::DeleteBucket => self.delete_bucket(request).await,
-            OperationName::ListObjects
-            | OperationName::ListObjectsV2
-            | OperationName::ListMultipartUploads => self.list(request).await,
-            OperationName::PutObject => self.put(request).await,
-            OperationName::DeleteObject => self.delete(request).await,
-            OperationName::DeleteObjects => self.delete_many(request).await,
-            OperationName::CopyObject => self.copy(request).await,
-            OperationName::CreateMultipartUpload => self.create_upload(request).await,
-            OperationName::UploadPart => self.upload_part(request).await,
-            OperationName::UploadPartCopy => self.copy_part(request).await,
-            OperationName::CompleteMultipartUpload => self.complete_upload(request).await,
-            OperationName::AbortMultipartUpload
-            | OperationName::ListParts
-            | OperationName::GetObject
-            | OperationName::HeadObject => self.plain(request).await,
+        match request.operation.name.spec().family {
+            Family::ListBuckets => self.list_buckets(request).await,
+            Family::LookAtBucket => self.look_at_bucket(request).await,
+            Family::CreateBucket => self.create_bucket(request).await,
+            Family::DeleteBucket => self.delete_bucket(request).await,
+            Family::List => self.list(request).await,
+            Family::Put => self.put(request).await,
+            Family::Delete => self.delete(request).await,
+            Family::DeleteMany => self.delete_many(request).await,
+            Family::Copy => self.copy(request).await,
+            Family::CreateUpload => self.create_upload(request).await,
+            Family::UploadPart => self.upload_part(request).await,
+            Family::CopyPart => self.copy_part(request).await,
+            Family::CompleteUpload => self.complete_upload(request).await,
+            Family::Upload => self.plain(request).await,
+            Family::Read | Family::ObjectDetail => self.object_detail(request).await,
+            Family::ObjectChange => self.change_object(request).await,
+            Family::Select => self.select(request).await,
+            Family::BucketSetting => self.bucket_setting(request).await,
+            Family::BucketDetail => self.bucket_detail(request).await,
+            Family::BucketChange => self.change_bucket(request).await,
         }
     }
 
@@ -127,12 +128,7 @@ impl Forward<'_> {
     pub(crate) async fn plain(&self, mut request: Request) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
         let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
-        let is_read = call.operation == OperationName::GetObject;
-        let response = exchange(&route, call).await?;
-        if is_read {
-            return Ok(response);
-        }
-        renamed(&route, response).await
+        renamed(&route, exchange(&route, call).await?).await
     }
 
     /// What stands behind the request's bucket.

@@ -18,7 +18,8 @@ use crate::routes::{Freshness, NamedOrigin, Route, Routes};
 use crate::tasks::Tasks;
 use crate::types::body::full;
 use crate::types::{
-    Body, BucketName, Operation, OperationName, OriginFingerprint, Principal, Target,
+    Body, BucketName, CanonicalObject, Operation, OperationName, OriginFingerprint, Principal,
+    Target,
 };
 
 /// A call as the origin got it.
@@ -183,6 +184,13 @@ impl World {
         }
     }
 
+    /// An object of the bucket `train`.
+    pub(crate) fn object(&self, key: &str) -> CanonicalObject {
+        let route = self.routes.load().find(&"train".parse().expect("a name"));
+        let key = key.parse().expect("a key");
+        route.expect("a route").canonical(&key).expect("short")
+    }
+
     /// The last call that the origin got.
     pub(crate) fn last(&self) -> Seen {
         let mut seen = self.origin.seen.lock().expect("no panic");
@@ -227,7 +235,7 @@ pub(crate) fn request(name: OperationName, method: Method, key: &str) -> Request
             copy_source: None,
             prefix: String::new(),
             versioned: false,
-            tags: false,
+            extras: Vec::new(),
         },
         method,
         query: Vec::new(),

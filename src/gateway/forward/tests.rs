@@ -3,7 +3,7 @@ use http::{Method, StatusCode};
 use super::support::{World, ok, put, request, text};
 use super::*;
 use crate::memory::{self, Memory};
-use crate::types::CopySource;
+use crate::types::{CopySource, OperationName};
 
 #[tokio::test]
 async fn a_listing_is_asked_for_and_answered_under_the_right_names() {
@@ -201,4 +201,38 @@ async fn the_memory_of_an_upload_is_held_as_long_as_its_body() {
     assert_eq!(memory.used(Pool::Upload), UPLOAD_WINDOW);
     drop(body);
     assert_eq!(memory.used(Pool::Upload), 0);
+}
+
+#[tokio::test]
+async fn a_buckets_configuration_is_changed_by_who_has_all_of_it() {
+    let world = World::new(|_| ok("<LifecycleConfiguration/>"));
+    let mut other = request(
+        OperationName::PutBucketLifecycleConfiguration,
+        Method::PUT,
+        "",
+    );
+    other.operation.target = Target::Bucket("other".parse().expect("a name"));
+    other.query = vec![("lifecycle".to_owned(), String::new())];
+    other.upload.body = full("<LifecycleConfiguration/>");
+    other.upload.length = None;
+    world.serve(other).await.expect("an answer");
+    let seen = world.last();
+    assert_eq!(seen.query, [("lifecycle".to_owned(), String::new())]);
+    assert_eq!(seen.body, "<LifecycleConfiguration/>");
+    for (operation, method, served) in [
+        (
+            OperationName::PutBucketLifecycleConfiguration,
+            Method::PUT,
+            false,
+        ),
+        (OperationName::DeleteBucketPolicy, Method::DELETE, false),
+        (OperationName::GetBucketPolicy, Method::GET, false),
+        (OperationName::GetBucketVersioning, Method::GET, true),
+        (OperationName::GetObjectLockConfiguration, Method::GET, true),
+    ] {
+        // `train` is a prefix at its origin.
+        let answer = world.serve(request(operation, method, "")).await;
+        assert_eq!(answer.is_ok(), served, "{operation:?}");
+    }
+    assert_eq!(world.calls(), 2);
 }

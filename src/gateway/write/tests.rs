@@ -8,16 +8,8 @@ use crate::records::Ticket;
 use crate::types::OperationName;
 use crate::types::body::full;
 
-fn object(world: &World, key: &str) -> CanonicalObject {
-    let bucket = "train".parse().expect("a name");
-    let route = world.routes.load().find(&bucket).expect("a route");
-    route
-        .canonical(&key.parse().expect("a key"))
-        .expect("short")
-}
-
 fn ticket(world: &World, key: &str) -> Ticket {
-    world.records.ticket(&object(world, key))
+    world.records.ticket(&world.object(key))
 }
 
 #[tokio::test]

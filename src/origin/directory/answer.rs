@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::document::Xml;
 use crate::origin::{Error, Refusal};
-use crate::types::{Body, BoxError, body};
+use crate::types::{Body, BoxError, OperationName, body};
 
 /// An answer as [`crate::origin::Origin::call`] gives it.
 pub(super) type Answer = Response<Body>;
@@ -183,6 +183,9 @@ pub(super) enum Failure {
     /// The request's body ended in an error: nothing was stored.
     #[error("the request's body failed")]
     Body(#[source] BoxError),
+    /// A folder has nothing to do it with.
+    #[error("a folder does not do {}", .0.as_str())]
+    Unsupported(OperationName),
 }
 
 impl From<Fault> for Failure {
@@ -210,6 +213,7 @@ impl Failure {
             Self::Fault(fault) => Error::Refused(Box::new(fault.into_refusal(silent))),
             Self::Io(error) => Error::Unreachable(Box::new(error)),
             Self::Body(error) => Error::Unreachable(error),
+            Self::Unsupported(operation) => Error::Unsupported(operation),
         }
     }
 
@@ -217,7 +221,9 @@ impl Failure {
     pub(super) fn into_answer(self, silent: bool) -> Result<Answer, Error> {
         match self.classified() {
             Self::Fault(fault) => Ok(fault.into_answer(silent)),
-            other @ (Self::Io(_) | Self::Body(_)) => Err(other.into_error(silent)),
+            other @ (Self::Io(_) | Self::Body(_) | Self::Unsupported(_)) => {
+                Err(other.into_error(silent))
+            }
         }
     }
 

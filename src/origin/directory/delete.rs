@@ -100,7 +100,7 @@ fn report(answer: &mut Xml, object: &Element, outcome: Result<(), Failure>, quie
         Err(Failure::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             write_fault(answer, &Fault::new(Code::AccessDenied));
         }
-        Err(Failure::Io(_) | Failure::Body(_)) => {
+        Err(Failure::Io(_) | Failure::Body(_) | Failure::Unsupported(_)) => {
             answer.text("Code", "InternalError");
             answer.text(
                 "Message",

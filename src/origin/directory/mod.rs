@@ -94,6 +94,7 @@ impl Directory {
             | OperationName::CompleteMultipartUpload
             | OperationName::AbortMultipartUpload
             | OperationName::ListParts => self.dispatch_upload(call, payload).await,
+            other => Err(Failure::Unsupported(other)),
         }
     }
 

@@ -277,8 +277,11 @@ async fn a_missing_key_is_told_to_those_who_may_list() {
 async fn what_is_not_served_is_refused_cleanly() {
     let world = World::all();
     for (method, target, code) in [
-        (Method::GET, "/train?acl", "NotImplemented"),
-        (Method::PUT, "/train?acl", "NotImplemented"),
+        (Method::GET, "/train?session", "NotImplemented"),
+        (Method::PUT, "/train?acl", "AccessDenied"),
+        (Method::PUT, "/train/a?acl", "AccessDenied"),
+        (Method::DELETE, "/train/a?acl", "MethodNotAllowed"),
+        (Method::GET, "/train/a?acl&tagging", "InvalidArgument"),
         (Method::DELETE, "/train/a?annotation", "NotImplemented"),
         (Method::PATCH, "/train/a", "MethodNotAllowed"),
         (Method::GET, "/train/a?partNumber=0", "InvalidArgument"),
@@ -309,6 +312,35 @@ async fn a_bucket_is_made_and_deleted_by_who_has_all_of_it() {
             let (status, _, _) = world.ask(Case::new(method, "/train").sign()).await;
             assert_eq!(status == StatusCode::OK, allowed, "{resource}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_changes_rights_takes_an_administrators_right() {
+    let put = |acl: &str| {
+        Case::new(Method::PUT, "/train/a")
+            .header("x-amz-acl", acl)
+            .sign()
+    };
+    let policy = || Case::new(Method::PUT, "/train?policy").sign();
+    let world = World::new(&["s3:*"], &["*"]);
+    assert_eq!(world.code(put("public-read")).await, "AccessDenied");
+    assert_eq!(world.code(policy()).await, "AccessDenied");
+    assert_eq!(world.ask(put("private")).await.0, StatusCode::OK);
+    let tags = Case::new(Method::PUT, "/train/a?tagging").sign();
+    assert_eq!(world.ask(tags).await.0, StatusCode::OK);
+    let world = World::new(&["s3:*", "admin"], &["*"]);
+    assert_eq!(world.ask(put("public-read")).await.0, StatusCode::OK);
+    assert_eq!(world.last_forwarded().headers["x-amz-acl"], "public-read");
+    assert_eq!(world.ask(policy()).await.0, StatusCode::OK);
+    let world = World::new(&["s3:PutObject"], &["*"]);
+    for (header, value) in [
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-grant-read", "id=1"),
+    ] {
+        let put = Case::new(Method::PUT, "/train/a").header(header, value);
+        assert_eq!(world.code(put.sign()).await, "AccessDenied", "{header}");
     }
 }
 

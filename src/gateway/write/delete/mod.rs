@@ -15,11 +15,13 @@ use super::verify::{self, Claims, Fault};
 use crate::gateway::error::DOT_SEGMENT;
 use crate::gateway::forward::Forward;
 use crate::gateway::forward::rename::escape_text;
-use crate::gateway::{Error, Request, Upload};
+use crate::gateway::{Context, Error, Request, Upload};
 use crate::origin::Payload;
 use crate::routes::{Route, UnusableKey};
 use crate::types::body::full;
-use crate::types::{Action, Body, BucketName, CanonicalObject, ObjectKey, Resource, Target};
+use crate::types::{
+    Body, BucketName, CanonicalObject, Extra, ObjectKey, Operation, OperationName, Target,
+};
 use document::{Deletion, Entry};
 
 /// S3's own bound on the document.
@@ -44,7 +46,8 @@ impl Forward<'_> {
             Target::Bucket(bucket) | Target::Object(bucket, _) => bucket.clone(),
             Target::Service => return Err(Error::MalformedXml),
         };
-        let may = |entry: &Entry, key: &ObjectKey| self.may_delete(&bucket, entry, key);
+        let extras = mem::take(&mut request.operation.extras);
+        let may = |entry: &Entry, key: &ObjectKey| self.may_delete(&bucket, entry, key, &extras);
         let sorted = Sorted::of(&asked, &route, may);
         if sorted.objects.is_empty() {
             return Ok(answer(sorted.without_origin()));
@@ -60,17 +63,25 @@ impl Forward<'_> {
         Ok(response)
     }
 
-    fn may_delete(&self, bucket: &BucketName, entry: &Entry, key: &ObjectKey) -> bool {
-        let action = if entry.is_versioned() {
-            "s3:DeleteObjectVersion"
-        } else {
-            "s3:DeleteObject"
+    fn may_delete(
+        &self,
+        bucket: &BucketName,
+        entry: &Entry,
+        key: &ObjectKey,
+        extras: &[Extra],
+    ) -> bool {
+        let deletion = Operation {
+            name: OperationName::DeleteObject,
+            target: Target::Object(bucket.clone(), key.clone()),
+            copy_source: None,
+            prefix: String::new(),
+            versioned: entry.is_versioned(),
+            extras: extras.to_vec(),
         };
-        let resource = Resource::Object(bucket.clone(), key.clone());
-        let principal = &self.context.principal;
-        self.context
-            .auth
-            .allows(principal, Action(action), &resource)
+        let Context {
+            auth, principal, ..
+        } = self.context;
+        auth.authorize(principal, &deletion).is_ok()
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn payload(
     Ok((Payload::Stream(stream), fault))
 }
 
-/// Reads a document of at most `limit` bytes and verifies it.
+/// Reads a document of at most `limit` bytes and verifies it; its trailing checksum becomes a header.
 ///
 /// # Errors
 /// [`Error::MalformedXml`] where it is longer, and whatever is wrong with the claims or the body.
@@ -97,8 +97,14 @@ pub(crate) async fn document(
     if upload.length.is_some_and(|length| length > limit as u64) {
         return Err(Error::MalformedXml);
     }
-    let (body, _trailer) = Verified::new(headers, upload, claims)?;
-    collect(body, limit).await
+    let (body, trailer) = Verified::new(headers, upload, claims)?;
+    let document = collect(body, limit).await?;
+    if claims == Claims::All
+        && let Some((name, value)) = trailer.and_then(known)
+    {
+        headers.insert(name, value);
+    }
+    Ok(document)
 }
 
 async fn collect(mut body: Verified, limit: usize) -> Result<Bytes, Error> {
