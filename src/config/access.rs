@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::bucket::refer;
 use super::secret::{self, KeptSecret};
 use super::section::Section;
-use crate::types::{BucketName, Class, Principal, Tenant};
+use super::suggest;
+use crate::types::{Action, BucketName, Class, Principal, Tenant};
 
 /// Identities, and the policies that they are granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +143,7 @@ fn grant(section: &mut Section<'_, '_>) -> Option<Grant> {
         section.problem(
             "actions",
             format!("{action:?} is not an action"),
-            "write S3's name for it, as in \"s3:GetObject\", \"s3:Get*\" or \"s3:*\", or \"admin\"",
+            &meant(action),
         );
     }
     for resource in resources.iter().flatten().filter(|it| !is_resource(it)) {
@@ -158,12 +159,30 @@ fn grant(section: &mut Section<'_, '_>) -> Option<Grant> {
     })
 }
 
+/// Names an action that some operation takes, or begins like one.
 fn is_action(text: &str) -> bool {
-    let Some(name) = text.strip_prefix("s3:") else {
-        return text == "admin";
-    };
-    let letters = name.strip_suffix('*').unwrap_or(name);
-    !name.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+    let known = Action::known();
+    match text.strip_suffix('*') {
+        Some(start) if start.starts_with("s3:") => known.iter().any(|name| name.starts_with(start)),
+        Some(_) => false,
+        None => known.contains(text),
+    }
+}
+
+/// What to write instead of an action that there is not.
+fn meant(text: &str) -> String {
+    let known = Action::known();
+    let lower: Vec<String> = known.iter().map(|name| name.to_lowercase()).collect();
+    let words: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let nearest = suggest::nearest(text, &words);
+    let at = nearest.and_then(|nearest| words.iter().position(|word| *word == nearest));
+    match at.and_then(|at| known.iter().nth(at)) {
+        Some(name) => format!("did you mean {name:?}?"),
+        None => {
+            "write S3's name for it, as in \"s3:GetObject\", \"s3:Get*\" or \"s3:*\", or \"admin\""
+                .to_owned()
+        }
+    }
 }
 
 /// A star stands at the very end only; a key may be named whole.
@@ -174,4 +193,33 @@ fn is_resource(text: &str) -> bool {
     let (bucket, key) = text.split_once('/').unwrap_or((text, "*"));
     let stars = key.strip_suffix('*').unwrap_or(key);
     bucket.parse::<BucketName>().is_ok() && !key.is_empty() && !stars.contains('*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_those_that_operations_take() {
+        for good in [
+            "s3:GetObject",
+            "s3:*",
+            "s3:Get*",
+            "admin",
+            "s3:PutBucketCORS",
+        ] {
+            assert!(is_action(good), "{good}");
+        }
+        for (bad, meant_by_it) in [
+            ("s3:GetObjcet", "s3:GetObject"),
+            ("s3:getobject", "s3:GetObject"),
+            ("GetObject", "s3:GetObject"),
+            ("s3:PutBucketCors", "s3:PutBucketCORS"),
+            ("s3:Gte*", "s3:"),
+            ("*", "s3:"),
+        ] {
+            assert!(!is_action(bad), "{bad}");
+            assert!(meant(bad).contains(meant_by_it), "{bad}: {}", meant(bad));
+        }
+    }
 }

@@ -158,6 +158,14 @@ fn drop_aws_chunked(headers: &mut HeaderMap) {
     }
 }
 
+/// Every header that something is decided about here.
+#[cfg(test)]
+pub(super) fn documented() -> Vec<String> {
+    let kept = KEPT.into_iter().map(|name| name.to_string());
+    let others = DROPPED.into_iter().chain(REFUSED).chain([MFA, COPY_SOURCE]);
+    kept.chain(others.map(str::to_owned)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,8 @@ mod auth;
 mod backend;
 mod chunked;
 mod claim;
+#[cfg(test)]
+mod compatibility;
 mod error;
 mod headers;
 mod parameters;

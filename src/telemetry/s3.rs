@@ -77,10 +77,6 @@ impl Visit for S3Metrics {
         for (operation, row) in names.chain([UNKNOWN]).zip(&self.requests) {
             for (source, counters) in Source::ALL.iter().zip(row) {
                 for (class, counter) in CLASSES.iter().zip(counters) {
-                    // Most operations never come: their series would be thousands of zeros.
-                    if counter.get() == 0 && operation != UNKNOWN {
-                        continue;
-                    }
                     yield_sample(Sample {
                         name: "forebay_s3_requests_total",
                         help: "Requests answered, by operation, source of the answer and class of the status",

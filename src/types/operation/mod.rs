@@ -6,6 +6,8 @@
 pub mod extra;
 pub mod name;
 
+use std::collections::BTreeSet;
+
 use super::names::{BucketName, ObjectKey};
 
 pub use extra::Extra;
@@ -47,6 +49,21 @@ pub struct CopySource {
 /// A right's verb: the S3 action's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action(pub &'static str);
+
+impl Action {
+    /// Every action that some operation takes, in alphabetical order; and `s3:ListAllMyBuckets`, which ListBuckets does
+    /// without, because it stands in policies that were written for AWS.
+    pub fn known() -> BTreeSet<&'static str> {
+        let specs = OperationName::ALL.iter().map(|name| name.spec());
+        let own = specs.flat_map(|spec| spec.actions.iter().chain(spec.version_actions));
+        let scopes = [Scope::Bucket, Scope::Object];
+        let extras = Extra::ALL.iter();
+        let besides = extras.flat_map(|extra| scopes.map(|scope| extra.actions(scope)));
+        let mut known: BTreeSet<_> = own.chain(besides.flatten()).copied().collect();
+        known.insert("s3:ListAllMyBuckets");
+        known
+    }
+}
 
 /// What a right is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
