@@ -198,12 +198,8 @@ fn claimed(headers: &HeaderMap) -> Vec<Algorithm> {
         .collect()
 }
 
-/// Puts the same digests of the new document in their place; S3 takes none without any.
+/// Puts the same digests of the new document in their place. S3 refuses a document without any.
 fn claim(headers: &mut HeaderMap, digests: &[Algorithm], document: &[u8]) {
-    let digests = match digests {
-        [] => &[Algorithm::Md5],
-        digests => digests,
-    };
     for algorithm in digests {
         let value = algorithm.of(document);
         let value = HeaderValue::from_str(&value).expect("base64 is a header's value");

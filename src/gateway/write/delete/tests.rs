@@ -77,5 +77,5 @@ fn the_new_document_carries_the_digests_that_the_old_one_had() {
     );
     let mut headers = HeaderMap::new();
     claim(&mut headers, &[], b"new");
-    assert_eq!(headers["content-md5"], Algorithm::Md5.of(b"new"));
+    assert!(headers.is_empty(), "the origin refuses what S3 refuses");
 }
