@@ -196,31 +196,26 @@ impl<G: Backend> Door<G> {
             auth,
             request_id: Arc::clone(&entry.request_id),
         };
-        match (operation.name, operation.target.clone()) {
+        let concealed = Concealed::of(&operation);
+        let outcome = match (operation.name, operation.target.clone()) {
             (OperationName::GetObject, Target::Object(bucket, key)) => {
-                self.read(
-                    &context,
-                    &caller,
-                    parts,
-                    query,
-                    (ReadMethod::Get, bucket, key),
-                )
-                .await
+                let aim = (ReadMethod::Get, bucket, key);
+                self.read(&context, &caller, parts, query, aim).await
             }
             (OperationName::HeadObject, Target::Object(bucket, key)) => {
-                self.read(
-                    &context,
-                    &caller,
-                    parts,
-                    query,
-                    (ReadMethod::Head, bucket, key),
-                )
-                .await
+                let aim = (ReadMethod::Head, bucket, key);
+                self.read(&context, &caller, parts, query, aim).await
             }
             (_, _) => {
                 self.forward(&context, &caller, parts, query, operation, body)
                     .await
             }
+        };
+        match outcome {
+            Err(failure) if concealed.is_told_by(&failure) && !concealed.may_list(&context) => {
+                Err(Refusal::new(Code::AccessDenied).into())
+            }
+            outcome => outcome,
         }
     }
 
@@ -255,7 +250,6 @@ impl<G: Backend> Door<G> {
     ) -> Result<Answer, Failure> {
         let signed = matches!(caller.claim, Claim::Signed(_));
         let overrides = Overrides::take(&mut query, signed)?;
-        let listing = Resource::Prefix(bucket.clone(), key.as_str().to_owned());
         let read = read::parse(
             method,
             bucket,
@@ -263,29 +257,9 @@ impl<G: Backend> Door<G> {
             query,
             headers::meaningful(&parts.headers),
         );
-        let may_list = || {
-            context
-                .auth
-                .allows(&context.principal, Action("s3:ListBucket"), &listing)
-        };
-        match self
-            .gateway
-            .read(context, read)
-            .await
-            .map_err(Failure::from)
-        {
-            Ok(answer) if answer.response.status() == StatusCode::NOT_FOUND && !may_list() => {
-                Err(Refusal::new(Code::AccessDenied).into())
-            }
-            Err(failure) if is_missing_key(&failure) && !may_list() => {
-                Err(Refusal::new(Code::AccessDenied).into())
-            }
-            Ok(mut answer) => {
-                overrides.apply(&mut answer.response);
-                Ok(answer)
-            }
-            Err(failure) => Err(failure),
-        }
+        let mut answer = self.gateway.read(context, read).await?;
+        overrides.apply(&mut answer.response);
+        Ok(answer)
     }
 
     async fn forward(
@@ -344,14 +318,38 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST)?.to_str().ok()
 }
 
-fn is_missing_key(failure: &Failure) -> bool {
-    match failure {
-        Failure::Relayed(refusal) => {
-            let code = response::element(&refusal.body, "Code");
-            refusal.status == StatusCode::NOT_FOUND
-                && code.is_none_or(|code| code == "NoSuchKey" || code == "NoSuchVersion")
+/// The key of which only those who may list it are told that it is missing, as S3 does it: the source of a copy, else the
+/// key that is asked for.
+struct Concealed(Option<Resource>);
+
+impl Concealed {
+    fn of(operation: &Operation) -> Self {
+        let key = match (&operation.copy_source, &operation.target) {
+            (Some(source), _) => Some((&source.bucket, &source.key)),
+            (None, Target::Object(bucket, key)) => Some((bucket, key)),
+            (None, Target::Bucket(_) | Target::Service) => None,
+        };
+        Self(key.map(|(bucket, key)| Resource::Prefix(bucket.clone(), key.as_str().to_owned())))
+    }
+
+    /// Whether the failure says that the key is missing.
+    fn is_told_by(&self, failure: &Failure) -> bool {
+        match failure {
+            Failure::Relayed(refusal) => {
+                let code = response::element(&refusal.body, "Code");
+                refusal.status == StatusCode::NOT_FOUND
+                    && code.is_none_or(|code| code == "NoSuchKey" || code == "NoSuchVersion")
+            }
+            Failure::Refused(_) | Failure::Broken(..) => false,
         }
-        Failure::Refused(_) | Failure::Broken(..) => false,
+    }
+
+    fn may_list(&self, context: &Context) -> bool {
+        let allows = |resource| {
+            let list = Action("s3:ListBucket");
+            context.auth.allows(&context.principal, list, resource)
+        };
+        self.0.as_ref().is_none_or(allows)
     }
 }
 

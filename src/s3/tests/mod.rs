@@ -267,10 +267,23 @@ async fn rights_are_checked_before_the_gateway_is_asked() {
 
 #[tokio::test]
 async fn a_missing_key_is_told_to_those_who_may_list() {
-    let missing = || Case::new(Method::GET, "/train/missing").sign();
-    assert_eq!(World::all().code(missing()).await, "NoSuchKey");
-    let blind = World::new(&["s3:GetObject"], &["train/*"]);
-    assert_eq!(blind.code(missing()).await, "AccessDenied");
+    let blind = ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject"];
+    for (method, target, source) in [
+        (Method::GET, "/train/missing", None),
+        (Method::GET, "/train/missing?tagging", None),
+        (Method::PUT, "/train/copy", Some("/train/missing")),
+    ] {
+        let missing = || {
+            let case = Case::new(method.clone(), target);
+            match source {
+                Some(source) => case.header("x-amz-copy-source", source).sign(),
+                None => case.sign(),
+            }
+        };
+        assert_eq!(World::all().code(missing()).await, "NoSuchKey", "{target}");
+        let blind = World::new(&blind, &["train/*"]);
+        assert_eq!(blind.code(missing()).await, "AccessDenied", "{target}");
+    }
 }
 
 #[tokio::test]

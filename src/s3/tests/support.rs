@@ -14,7 +14,7 @@ use super::super::*;
 use crate::auth::{Grant, Identity};
 use crate::gateway::read::Read;
 use crate::gateway::{self, Error};
-use crate::types::{Class, Tenant, body};
+use crate::types::{Class, ObjectKey, Tenant, body};
 
 pub(super) const HOST: &str = "127.0.0.1:9000";
 pub(super) const SECRET: &str = "a secret";
@@ -37,16 +37,9 @@ pub(super) struct Forwarded {
 
 impl Backend for Remembering {
     async fn read(&self, _: &Context, read: Read) -> Result<Answer, Error> {
-        let missing = read.key.as_str() == "missing";
+        let key = read.key.clone();
         self.reads.lock().expect("a lock").push(read);
-        if missing {
-            let refusal = crate::origin::Refusal {
-                status: StatusCode::NOT_FOUND,
-                headers: HeaderMap::new(),
-                body: "<Error><Code>NoSuchKey</Code></Error>".into(),
-            };
-            return Err(crate::origin::Error::Refused(Box::new(refusal)).into());
-        }
+        found(&key)?;
         Ok(Answer {
             response: Response::new(body::full("hello")),
             source: Source::Memory,
@@ -55,6 +48,12 @@ impl Backend for Remembering {
 
     async fn forward(&self, _: &Context, request: gateway::Request) -> Result<Answer, Error> {
         let upload = request.upload;
+        let source = request.operation.copy_source.as_ref();
+        if let Some(source) = source {
+            found(&source.key)?;
+        } else if let Target::Object(_, key) = &request.operation.target {
+            found(key)?;
+        }
         let collected = upload.body.collect().await.map_err(|error| {
             let error = error.downcast::<Error>();
             *error.expect("bodies end in errors of the gateway")
@@ -72,6 +71,19 @@ impl Backend for Remembering {
             source: Source::Bypass,
         })
     }
+}
+
+/// The origin's refusal, of a key `missing`.
+fn found(key: &ObjectKey) -> Result<(), Error> {
+    if key.as_str() != "missing" {
+        return Ok(());
+    }
+    let refusal = crate::origin::Refusal {
+        status: StatusCode::NOT_FOUND,
+        headers: HeaderMap::new(),
+        body: "<Error><Code>NoSuchKey</Code></Error>".into(),
+    };
+    Err(crate::origin::Error::Refused(Box::new(refusal)).into())
 }
 
 pub(super) struct World {
