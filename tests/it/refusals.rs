@@ -76,7 +76,7 @@ async fn bad_requests_get_s3s_own_errors_and_the_node_goes_on() {
     let (_origin, node) = world().await;
     for (target, expected) in [
         ("/absent-bucket/k", (404, "NoSuchBucket")),
-        ("/train/open/k?acl", (501, "NotImplemented")),
+        ("/train/open/k?session", (501, "NotImplemented")),
         ("/train/%ff", (400, "InvalidURI")),
     ] {
         let (status, code) = outcome(&node.client.get(target).await);
