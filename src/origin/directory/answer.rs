@@ -43,15 +43,19 @@ macro_rules! codes {
 }
 
 codes! {
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs"
     AccessDenied 403 "Access Denied"
     BucketAlreadyOwnedByYou 409 "Your previous request to create the named bucket succeeded and you already own it."
     BucketNotEmpty 409 "The bucket you tried to delete is not empty"
     BadDigest 400 "The Content-MD5 you specified did not match what we received."
+    BadRequest 400 "Bad Request"
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size"
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size"
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header"
     InvalidArgument 400 "Invalid Argument"
+    InvalidBucketName 400 "The specified bucket is not valid."
     InvalidDigest 400 "The Content-MD5 you specified was invalid."
+    InvalidObjectState 403 "The operation is not valid for the current state of the object."
     InvalidPart 400 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
     InvalidPartNumber 416 "The requested partnumber is not satisfiable"
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number."
@@ -61,13 +65,25 @@ codes! {
     InvalidTag 400 "The TagValue you have provided is invalid"
     KeyTooLongError 400 "Your key is too long"
     MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema"
+    MissingSecurityHeader 400 "Your request was missing a required header"
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size"
     NoSuchBucket 404 "The specified bucket does not exist"
+    NoSuchBucketPolicy 404 "The bucket policy does not exist"
+    NoSuchCORSConfiguration 404 "The CORS configuration does not exist"
+    NoSuchConfiguration 404 "The specified configuration does not exist."
     NoSuchKey 404 "The specified key does not exist."
+    NoSuchLifecycleConfiguration 404 "The lifecycle configuration does not exist"
+    NoSuchPublicAccessBlockConfiguration 404 "The public access block configuration was not found"
+    NoSuchTagSet 404 "The TagSet does not exist"
     NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
     NoSuchVersion 404 "The specified version does not exist."
+    NoSuchWebsiteConfiguration 404 "The specified bucket does not have a website configuration"
     NotImplemented 501 "A header you provided implies functionality that is not implemented"
+    ObjectLockConfigurationNotFoundError 404 "Object Lock configuration does not exist for this bucket"
+    OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found"
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold"
+    ReplicationConfigurationNotFoundError 404 "The replication configuration was not found"
+    ServerSideEncryptionConfigurationNotFoundError 404 "The server side encryption configuration was not found"
 }
 
 /// An error that S3 has a code for.
@@ -103,6 +119,12 @@ impl Fault {
         Self::because(Code::InvalidArgument, message)
             .detail("ArgumentName", name)
             .detail("ArgumentValue", value)
+    }
+
+    /// Something that takes object lock, which no folder has.
+    pub(super) fn no_object_lock() -> Self {
+        let message = "Bucket is missing Object Lock Configuration";
+        Self::because(Code::InvalidRequest, message)
     }
 
     /// A condition of a request that does not hold.
@@ -191,6 +213,12 @@ pub(super) enum Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self::Fault(Box::new(fault))
+    }
+}
+
+impl From<Code> for Fault {
+    fn from(code: Code) -> Self {
+        Self::new(code)
     }
 }
 

@@ -171,13 +171,14 @@ impl Write {
     }
 }
 
-/// Judges a delete's tag, which holds where nothing is there.
+/// Judges a delete's tag.
 ///
 /// # Errors
-/// 412 where something else is there.
+/// 412 where something else is there, `NoSuchKey` where nothing is.
 pub(super) fn delete(tag: Option<&str>, current: Option<&str>) -> Result<(), Fault> {
     match (tag, current) {
         (Some(tags), Some(etag)) if !names_tag(tags, etag) => Err(Fault::condition("If-Match")),
+        (Some(_), None) => Err(Fault::new(Code::NoSuchKey)),
         _ => Ok(()),
     }
 }

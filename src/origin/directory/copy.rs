@@ -127,6 +127,7 @@ pub(super) async fn copy(
             description,
             checksum: written.checksum(),
             parts: Vec::new(),
+            part_sums: Vec::new(),
         };
         let meta = store.commit((&bucket, &key), written.staging, draft, &conditions)?;
         Ok(result(

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::answer::{Answer, Code, Failure, Fault, bare};
 use super::document::Xml;
+use super::read::NULL_VERSION;
 use super::store::Store;
 use super::xml::{self, Element};
 use super::{blocking, put};
@@ -29,10 +30,18 @@ pub(super) async fn one(
         let tag = headers
             .get(http::header::IF_MATCH)
             .map(|tag| tag.to_str().unwrap_or_default());
-        if version.as_deref().is_none_or(|version| version == "null") {
+        if version
+            .as_deref()
+            .is_none_or(|version| version == NULL_VERSION)
+        {
             store.remove(&bucket, &key, tag)?;
         }
-        Ok(bare(StatusCode::NO_CONTENT))
+        let mut answer = bare(StatusCode::NO_CONTENT);
+        if let Some(version) = version {
+            let name = HeaderName::from_static("x-amz-version-id");
+            put::insert(answer.headers_mut(), name, &version);
+        }
+        Ok(answer)
     })
     .await
 }
@@ -75,7 +84,7 @@ fn remove(store: &Store, bucket: &BucketName, object: &Element) -> Result<(), Fa
     let key = object.get("Key").unwrap_or_default();
     let key: ObjectKey = key.parse().map_err(|_| Code::KeyTooLongError)?;
     match object.get("VersionId") {
-        None | Some("null") => {
+        None | Some(NULL_VERSION) => {
             store.remove(bucket, &key, object.get("ETag"))?;
             Ok(())
         }

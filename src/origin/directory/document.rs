@@ -39,6 +39,12 @@ impl Xml {
         self.open.push(name);
     }
 
+    /// Opens an element that has attributes.
+    pub(super) fn open_as(&mut self, name: &'static str, attributes: &'static str) {
+        self.text.extend(["<", name, " ", attributes, ">"]);
+        self.open.push(name);
+    }
+
     /// Closes the element opened last.
     pub(super) fn close(&mut self) {
         if let Some(name) = self.open.pop() {
@@ -51,6 +57,11 @@ impl Xml {
         self.text.extend(["<", name, ">"]);
         escape(value, &mut self.text);
         self.text.extend(["</", name, ">"]);
+    }
+
+    /// An element that is true or false.
+    pub(super) fn flag(&mut self, name: &str, value: bool) {
+        self.text(name, if value { "true" } else { "false" });
     }
 
     /// Closes what is open.

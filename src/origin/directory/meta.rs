@@ -12,14 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::acl;
 use super::answer::{Code, Fault};
 use super::checksum::Checksum;
 use super::conditions::Validators;
+use super::tags::Tags;
 
 /// S3's limit on the names and values of `x-amz-meta-*` together, in bytes.
 const MAX_USER_METADATA: usize = 2 << 10;
-/// S3's limit on an object's tags.
-const MAX_TAGS: usize = 10;
 
 const STORAGE_CLASSES: [&str; 11] = [
     "STANDARD",
@@ -71,7 +71,7 @@ pub(super) struct Description {
     /// Names, and values byte for character (a header's bytes need not be UTF-8).
     headers: Vec<(String, String)>,
     pub(super) storage_class: Option<String>,
-    /// As in `x-amz-tagging`.
+    /// As [`Tags::to_stored`] has them.
     pub(super) tags: Option<String>,
 }
 
@@ -85,6 +85,9 @@ pub(super) struct Meta {
     pub(super) checksum: Option<Checksum>,
     /// The sizes of the parts of a multipart upload; empty for other objects.
     pub(super) parts: Vec<u64>,
+    /// The checksums of these parts in base64, of the algorithm of `checksum`; empty where there are none.
+    #[serde(default)]
+    pub(super) part_sums: Vec<String>,
 }
 
 impl Meta {
@@ -96,6 +99,7 @@ impl Meta {
             description: Description::default(),
             checksum: None,
             parts: Vec::new(),
+            part_sums: Vec::new(),
         }
     }
 
@@ -129,8 +133,10 @@ impl Description {
         refuse_what_no_folder_can_do(headers)?;
         let mut kept = Vec::new();
         let mut user = 0;
-        for (name, value) in headers {
-            let value = latin1(value);
+        for name in headers.keys() {
+            let values: Vec<_> = headers.get_all(name).iter().map(latin1).collect();
+            // Of a header that comes twice S3 makes one.
+            let value = values.join(",");
             let stored = match name.as_str().strip_prefix("x-amz-meta-") {
                 Some(own) => {
                     user += own.len() + value.chars().count();
@@ -166,6 +172,10 @@ impl Description {
         }
     }
 
+    pub(super) fn tags(&self) -> Tags {
+        self.tags.as_deref().map(Tags::stored).unwrap_or_default()
+    }
+
     /// Adds the description to the headers of an answer.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
@@ -183,7 +193,7 @@ impl Description {
         {
             headers.insert("x-amz-storage-class", class);
         }
-        let tags = self.tags.as_deref().map_or(0, count_tags);
+        let tags = self.tags().count();
         if tags > 0 {
             headers.insert("x-amz-tagging-count", HeaderValue::from(tags));
         }
@@ -209,32 +219,25 @@ fn storage_class(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// The tags that a request names.
 ///
 /// # Errors
-/// `InvalidTag` where there are too many, or they are no text.
+/// As [`Tags::of_header`].
 pub(super) fn tags(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let Some(tags) = headers.get("x-amz-tagging") else {
         return Ok(None);
     };
-    let tags = tags.to_str().map_err(|_| Fault::new(Code::InvalidTag))?;
-    if count_tags(tags) > MAX_TAGS {
-        let message = "Object tags cannot be greater than 10";
-        return Err(Fault::because(Code::InvalidTag, message));
-    }
-    Ok((!tags.is_empty()).then(|| tags.to_owned()))
-}
-
-fn count_tags(tags: &str) -> usize {
-    tags.split('&').filter(|tag| !tag.is_empty()).count()
+    let text = String::from_utf8_lossy(tags.as_bytes());
+    Ok(Tags::of_header(&text)?.to_stored())
 }
 
 fn refuse_what_no_folder_can_do(headers: &HeaderMap) -> Result<(), Fault> {
+    acl::check_headers(headers)?;
     for name in headers.keys() {
         let name = name.as_str();
-        if name.starts_with("x-amz-server-side-encryption") {
+        let encrypts = name.starts_with("x-amz-server-side-encryption");
+        if encrypts || name == "x-amz-write-offset-bytes" {
             return Err(Fault::new(Code::NotImplemented).detail("Header", name));
         }
         if name.starts_with("x-amz-object-lock-") {
-            let message = "Bucket is missing Object Lock Configuration";
-            return Err(Fault::because(Code::InvalidRequest, message));
+            return Err(Fault::no_object_lock());
         }
     }
     Ok(())
@@ -311,7 +314,7 @@ mod tests {
     fn what_s3_refuses_is_refused() {
         for (name, value, code) in [
             ("x-amz-storage-class", "WARM", Code::InvalidStorageClass),
-            ("x-amz-tagging", "a&b&c&d&e&f&g&h&i&j&k", Code::InvalidTag),
+            ("x-amz-tagging", "a&b&c&d&e&f&g&h&i&j&k", Code::BadRequest),
             (
                 "x-amz-server-side-encryption",
                 "aws:kms",

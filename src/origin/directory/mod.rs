@@ -4,12 +4,15 @@
 //! served as it is. `.forebay/` in it holds what plain files cannot: descriptions, keys that no path can hold, uploads.
 //! Answers are S3's, down to codes and documents. Signs and checks no requests.
 
+mod acl;
 mod answer;
+mod attributes;
 mod buckets;
 mod checksum;
 mod conditions;
 mod copy;
 mod delete;
+mod dispatch;
 mod document;
 mod list;
 mod meta;
@@ -17,8 +20,11 @@ mod multipart;
 mod path;
 mod put;
 mod read;
+mod settings;
 mod staging;
 mod store;
+mod tagging;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -28,11 +34,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method};
 
-use self::answer::{Answer, Failure, Fault, bare};
-use self::document::Xml;
-use self::multipart::Slot;
+use self::answer::{Answer, Failure};
 use self::store::Store;
 use super::{Call, Error, Fetched, Get, Head, ObjectHead, Origin, Payload};
 use crate::types::{BucketName, ObjectKey, OperationName, OriginFingerprint};
@@ -64,104 +68,6 @@ impl Directory {
             store: Arc::new(Store::open(&folder)?),
             endpoint: folder.to_string_lossy().into_owned(),
         })
-    }
-
-    async fn dispatch(&self, call: Call) -> Result<Answer, Failure> {
-        let store = &self.store;
-        let (call, payload) = Request::of(call);
-        match call.operation {
-            OperationName::ListBuckets => list::buckets(store, &call).await,
-            OperationName::CreateBucket => buckets::create(store, bucket(&call)?).await,
-            OperationName::DeleteBucket => buckets::delete(store, bucket(&call)?).await,
-            OperationName::HeadBucket => self.head_bucket(bucket(&call)?).await,
-            OperationName::GetBucketLocation => self.location(bucket(&call)?).await,
-            OperationName::ListObjects => list::objects(store, bucket(&call)?, &call, false).await,
-            OperationName::ListObjectsV2 => list::objects(store, bucket(&call)?, &call, true).await,
-            OperationName::DeleteObjects => {
-                delete::many(store, bucket(&call)?, call.headers, payload).await
-            }
-            OperationName::ListMultipartUploads => {
-                multipart::list_uploads(store, bucket(&call)?, &call).await
-            }
-            OperationName::GetObject
-            | OperationName::HeadObject
-            | OperationName::PutObject
-            | OperationName::CopyObject
-            | OperationName::DeleteObject => self.dispatch_object(call, payload).await,
-            OperationName::CreateMultipartUpload
-            | OperationName::UploadPart
-            | OperationName::UploadPartCopy
-            | OperationName::CompleteMultipartUpload
-            | OperationName::AbortMultipartUpload
-            | OperationName::ListParts => self.dispatch_upload(call, payload).await,
-            other => Err(Failure::Unsupported(other)),
-        }
-    }
-
-    async fn dispatch_object(&self, call: Request, payload: Payload) -> Result<Answer, Failure> {
-        let store = &self.store;
-        let (bucket, key) = (bucket(&call)?, key(&call)?);
-        match call.operation {
-            OperationName::PutObject => put::put(store, bucket, key, call.headers, payload).await,
-            OperationName::CopyObject => copy::copy(store, bucket, key, call.headers).await,
-            OperationName::DeleteObject => {
-                let version = query(&call, "versionId").map(str::to_owned);
-                delete::one(store, bucket, key, version, call.headers).await
-            }
-            _ => {
-                let bodiless = call.method == Method::HEAD;
-                read::answer(store, bucket, key, &call, bodiless).await
-            }
-        }
-    }
-
-    async fn dispatch_upload(&self, call: Request, payload: Payload) -> Result<Answer, Failure> {
-        let store = &self.store;
-        let (bucket, key) = (bucket(&call)?, key(&call)?);
-        let upload = query(&call, "uploadId").unwrap_or_default().to_owned();
-        match call.operation {
-            OperationName::CreateMultipartUpload => {
-                multipart::create(store, bucket, key, call.headers).await
-            }
-            OperationName::CompleteMultipartUpload => {
-                let object = (bucket, key);
-                multipart::complete(store, object, upload, call.headers, payload).await
-            }
-            OperationName::AbortMultipartUpload => {
-                multipart::abort(store, bucket, key, upload).await
-            }
-            OperationName::ListParts => {
-                multipart::list_parts(store, (bucket, key), upload, &call).await
-            }
-            operation => {
-                let number = read::part_number(query(&call, "partNumber").unwrap_or_default())?;
-                let slot = Slot {
-                    bucket,
-                    key,
-                    upload,
-                    number,
-                };
-                if operation == OperationName::UploadPartCopy {
-                    multipart::upload_copy(store, slot, call.headers).await
-                } else {
-                    multipart::upload(store, slot, call.headers, payload).await
-                }
-            }
-        }
-    }
-
-    async fn head_bucket(&self, bucket: BucketName) -> Result<Answer, Failure> {
-        self.require(bucket).await?;
-        let mut answer = bare(StatusCode::OK);
-        let region = HeaderValue::from_static("us-east-1");
-        answer.headers_mut().insert("x-amz-bucket-region", region);
-        Ok(answer)
-    }
-
-    async fn location(&self, bucket: BucketName) -> Result<Answer, Failure> {
-        self.require(bucket).await?;
-        // An empty element is S3's way to say us-east-1.
-        Ok(Xml::new("LocationConstraint").answer())
     }
 
     async fn require(&self, bucket: BucketName) -> Result<(), Failure> {
@@ -233,16 +139,6 @@ impl Request {
         };
         (request, call.payload)
     }
-}
-
-fn bucket(call: &Request) -> Result<BucketName, Fault> {
-    let missing = || Fault::because(answer::Code::InvalidRequest, "The request names no bucket");
-    call.bucket.clone().ok_or_else(missing)
-}
-
-fn key(call: &Request) -> Result<ObjectKey, Fault> {
-    let missing = || Fault::because(answer::Code::InvalidRequest, "The request names no key");
-    call.key.clone().ok_or_else(missing)
 }
 
 /// The first parameter of this name.

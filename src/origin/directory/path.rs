@@ -60,6 +60,11 @@ pub(super) fn uploads(bucket: &BucketName) -> String {
     format!("{STATE}/uploads/{bucket}")
 }
 
+/// The place of what is kept of a bucket beside its folder.
+pub(super) fn bucket_state(bucket: &BucketName) -> String {
+    format!("{STATE}/buckets/{bucket}.json")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -269,6 +269,7 @@ pub(super) async fn put(
             description,
             checksum: written.checksum(),
             parts: Vec::new(),
+            part_sums: Vec::new(),
         };
         store.commit((&bucket, &key), written.staging, draft, &conditions)
     })

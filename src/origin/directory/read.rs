@@ -16,6 +16,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
 use super::answer::{Answer, Code, Failure, Fault, bare};
+use super::checksum::{Checksum, Scope};
 use super::conditions::{self, Verdict};
 use super::document::http_date;
 use super::meta::{Identity, Meta};
@@ -28,6 +29,10 @@ use crate::types::{Body, BoxError, BucketName, ETag, ObjectKey, RangeSpec};
 
 /// How much of a file is read at once, in bytes.
 const CHUNK: u64 = 256 << 10;
+/// The version of every object, as S3 calls those of buckets without versioning.
+pub(super) const NULL_VERSION: &str = "null";
+/// The length of a version's id as S3 makes them.
+const VERSION_ID_DIGITS: usize = 32;
 /// S3's largest part number.
 const MAX_PART: u32 = 10_000;
 
@@ -57,7 +62,8 @@ pub(super) async fn get(store: &Arc<Store>, get: Get) -> Result<Fetched, Failure
             Some(spec) => resolve(spec, size)?,
             None => 0..size,
         };
-        let head = object_head(&found.meta, get.checksums && get.range.is_none());
+        let whole = get.checksums && get.range.is_none();
+        let head = object_head(&found.meta, whole);
         let body = stream(found, range.clone());
         Ok(Fetched { head, range, body })
     })
@@ -79,7 +85,7 @@ fn object_head(meta: &Meta, checksums: bool) -> ObjectHead {
         size: meta.identity.size,
         etag: ETag::new(&meta.quoted_etag()),
         version_id: None,
-        headers: describe(meta, checksums),
+        headers: describe(meta, meta.checksum.as_ref().filter(|_| checksums)),
     }
 }
 
@@ -92,16 +98,33 @@ fn check_pin(pin: &Pin, meta: &Meta) -> Result<(), Fault> {
     }
 }
 
-/// A folder keeps one version of each object: `null`, as S3 calls those of buckets without versioning.
+/// Makes sure that a request means the one version that there is.
+///
+/// # Errors
+/// `NoSuchVersion` for the id of another one, `InvalidArgument` for what is no id.
 pub(super) fn check_version(version: Option<&str>) -> Result<(), Fault> {
     match version {
-        None | Some("null") => Ok(()),
+        None | Some(NULL_VERSION) => Ok(()),
         Some("") => {
             let message = "Version id cannot be the empty string";
             Err(Fault::argument("versionId", "", message))
         }
-        Some(other) => Err(Fault::new(Code::NoSuchVersion).detail("VersionId", other)),
+        Some(other) if is_version_id(other) => {
+            Err(Fault::new(Code::NoSuchVersion).detail("VersionId", other))
+        }
+        Some(other) => {
+            let message = "Invalid version id specified";
+            Err(Fault::argument("versionId", other, message))
+        }
     }
+}
+
+/// Whether S3 could have given this id to a version.
+fn is_version_id(text: &str) -> bool {
+    text.len() == VERSION_ID_DIGITS
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn resolve(spec: RangeSpec, size: u64) -> Result<Range<u64>, Fault> {
@@ -117,7 +140,7 @@ fn resolve(spec: RangeSpec, size: u64) -> Result<Range<u64>, Fault> {
 }
 
 /// The headers that describe an object.
-fn describe(meta: &Meta, checksums: bool) -> HeaderMap {
+fn describe(meta: &Meta, checksum: Option<&Checksum>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     meta.description.write(&mut headers);
     insert(&mut headers, ETAG, &meta.quoted_etag());
@@ -127,10 +150,25 @@ fn describe(meta: &Meta, checksums: bool) -> HeaderMap {
         &http_date(meta.identity.seconds),
     );
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if checksums && let Some(checksum) = &meta.checksum {
+    if let Some(checksum) = checksum {
         checksum.write(&mut headers);
     }
     headers
+}
+
+/// The checksum of what an answer carries. Of a part it is that part's own, which only uploads with composite checksums
+/// have; of another range there is none.
+fn checksum(meta: &Meta, part: Option<u32>, ranged: bool) -> Option<Checksum> {
+    let whole = meta.checksum.as_ref()?;
+    match (part, whole.scope) {
+        (None, _) if ranged => None,
+        (None, _) => Some(whole.clone()),
+        (Some(number), Scope::Composite) => Some(Checksum {
+            value: meta.part_sums.get(number as usize - 1)?.clone(),
+            ..whole.clone()
+        }),
+        (Some(_), Scope::FullObject) => (meta.parts.len() <= 1).then(|| whole.clone()),
+    }
 }
 
 /// GetObject and HeadObject as S3 answers them; `bodiless` for the latter.
@@ -186,7 +224,7 @@ fn select(
         Verdict::Serve => {}
         Verdict::NotModified => {
             let mut answer = bare(StatusCode::NOT_MODIFIED);
-            *answer.headers_mut() = describe(meta, false);
+            *answer.headers_mut() = describe(meta, None);
             answer.headers_mut().remove(http::header::CONTENT_TYPE);
             return Ok(answer);
         }
@@ -202,10 +240,11 @@ fn select(
         (None, Some(spec)) => Some(resolve(spec, size)?),
         (None, None) => None,
     };
-    let checksums = headers
+    let checksum = headers
         .get("x-amz-checksum-mode")
-        .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"enabled"));
-    let mut answered = describe(meta, checksums && range.is_none());
+        .filter(|mode| mode.as_bytes().eq_ignore_ascii_case(b"enabled"))
+        .and_then(|_| checksum(meta, part, range.is_some()));
+    let mut answered = describe(meta, checksum.as_ref());
     if part.is_some() && !meta.parts.is_empty() {
         answered.insert("x-amz-mp-parts-count", HeaderValue::from(meta.parts.len()));
     }

@@ -53,6 +53,7 @@ pub(super) struct Draft {
     pub(super) description: Description,
     pub(super) checksum: Option<Checksum>,
     pub(super) parts: Vec<u64>,
+    pub(super) part_sums: Vec<String>,
 }
 
 impl Store {
@@ -119,11 +120,8 @@ impl Store {
     /// `NoSuchBucket`, `NoSuchKey`.
     pub(super) fn read(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Found, Failure> {
         self.require(bucket)?;
-        self.find(bucket, key, Tree::file)?.ok_or_else(|| {
-            Fault::new(Code::NoSuchKey)
-                .detail("Key", key.as_str())
-                .into()
-        })
+        let found = self.find(bucket, key, Tree::file)?;
+        found.ok_or_else(|| no_such_key(key).into())
     }
 
     /// What is known of a key's object, if there is one. The file cannot be read.
@@ -207,6 +205,7 @@ impl Store {
             description: draft.description,
             checksum: draft.checksum,
             parts: draft.parts,
+            part_sums: draft.part_sums,
         };
         let described = self.stage_json(&staging.store, &meta)?;
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
@@ -250,6 +249,25 @@ impl Store {
         Ok(staging.keep(&odd)?)
     }
 
+    /// Changes what is said about a key's object. The object itself stays.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchKey`.
+    pub(super) fn describe(
+        &self,
+        store: &Arc<Self>,
+        (bucket, key): (&BucketName, &ObjectKey),
+        change: impl FnOnce(&mut Description),
+    ) -> Result<(), Failure> {
+        self.require(bucket)?;
+        let _guard = self.keys.lock(&format!("{bucket}/{key}"));
+        let found = self.look(bucket, key)?;
+        let mut meta = found.ok_or_else(|| no_such_key(key))?.meta;
+        change(&mut meta.description);
+        let described = self.stage_json(store, &meta)?;
+        Ok(described.keep(&path::meta(bucket, key, meta.identity.inode))?)
+    }
+
     /// Removes the description of a file that is no longer an object. Best effort: one that stays describes nothing.
     fn forget(&self, bucket: &BucketName, key: &ObjectKey, old: u64, new: u64) {
         if old != new {
@@ -260,7 +278,7 @@ impl Store {
     /// Removes a key's object, if there is one, and says whether there was.
     ///
     /// # Errors
-    /// 412 where `tag` names another version.
+    /// 412 where `tag` names another version, `NoSuchKey` where it is given and nothing is there.
     pub(super) fn remove(
         &self,
         bucket: &BucketName,
@@ -268,10 +286,12 @@ impl Store {
         tag: Option<&str>,
     ) -> Result<bool, Failure> {
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
-        let Some(found) = self.look(bucket, key)? else {
+        let found = self.look(bucket, key)?;
+        let etag = found.as_ref().map(|found| found.meta.etag.as_str());
+        conditions::delete(tag, etag)?;
+        let Some(found) = found else {
             return Ok(false);
         };
-        conditions::delete(tag, Some(&found.meta.etag))?;
         // The plain file first: it must not come to light again when the one that hides it is gone.
         if let Some(plain) = path::plain(bucket, key)
             && self.tree.kind(&plain)? == Some(Kind::File)
@@ -315,6 +335,10 @@ impl Store {
         staging.file.sync_data()?;
         Ok(staging)
     }
+}
+
+fn no_such_key(key: &ObjectKey) -> Fault {
+    Fault::new(Code::NoSuchKey).detail("Key", key.as_str())
 }
 
 /// Whether the error of a rename says that the place is taken by something that is no object.

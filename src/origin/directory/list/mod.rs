@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod tests;
+mod versions;
 mod walk;
 
 use std::sync::Arc;
@@ -22,8 +23,12 @@ use crate::types::BucketName;
 
 use walk::{Entry, Page, Query, walk};
 
+pub(super) use versions::versions;
+
 /// S3's limit on the entries of a page, and the default.
 pub(super) const MAX_ENTRIES: usize = 1000;
+/// Who owns everything: id and name.
+pub(super) const OWNER: &str = "directory";
 /// What `encoding-type=url` leaves as it is.
 const UNENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -74,8 +79,8 @@ pub(super) async fn buckets(store: &Arc<Store>, call: &Request) -> Result<Answer
 /// Writes the one owner that a folder knows.
 pub(super) fn owner(answer: &mut Xml, element: &'static str) {
     answer.open(element);
-    answer.text("ID", "directory");
-    answer.text("DisplayName", "directory");
+    answer.text("ID", OWNER);
+    answer.text("DisplayName", OWNER);
     answer.close();
 }
 
@@ -217,10 +222,13 @@ impl Listing {
             self.encoding.text(&mut answer, "Delimiter", delimiter);
         }
         self.encoding.name(&mut answer);
-        answer.text("IsTruncated", if page.truncated { "true" } else { "false" });
+        answer.flag("IsTruncated", page.truncated);
         for (index, meta) in described {
             if let Some(Entry::Key(key)) = page.entries.get(*index) {
-                self.write_object(&mut answer, key, meta);
+                answer.open("Contents");
+                self.encoding.text(&mut answer, "Key", key);
+                write_object(&mut answer, meta, self.owners);
+                answer.close();
             }
         }
         common_prefixes(&mut answer, &self.encoding, page);
@@ -239,23 +247,21 @@ impl Listing {
             self.encoding.text(answer, "StartAfter", start_after);
         }
     }
+}
 
-    fn write_object(&self, answer: &mut Xml, key: &str, meta: &Meta) {
-        answer.open("Contents");
-        self.encoding.text(answer, "Key", key);
-        answer.text("LastModified", &iso_date(meta.identity.seconds));
-        answer.text("ETag", &meta.quoted_etag());
-        if let Some(checksum) = &meta.checksum {
-            answer.text("ChecksumAlgorithm", checksum.algorithm.as_str());
-            answer.text("ChecksumType", checksum.scope.as_str());
-        }
-        answer.text("Size", &meta.identity.size.to_string());
-        if self.owners {
-            owner(answer, "Owner");
-        }
-        answer.text("StorageClass", meta.storage_class());
-        answer.close();
+/// Writes what a listing says of an object behind its key.
+fn write_object(answer: &mut Xml, meta: &Meta, owners: bool) {
+    answer.text("LastModified", &iso_date(meta.identity.seconds));
+    answer.text("ETag", &meta.quoted_etag());
+    if let Some(checksum) = &meta.checksum {
+        answer.text("ChecksumAlgorithm", checksum.algorithm.as_str());
+        answer.text("ChecksumType", checksum.scope.as_str());
     }
+    answer.text("Size", &meta.identity.size.to_string());
+    if owners {
+        owner(answer, "Owner");
+    }
+    answer.text("StorageClass", meta.storage_class());
 }
 
 /// Writes the common prefixes of a page.
@@ -281,16 +287,26 @@ pub(super) async fn objects(
     blocking(move || {
         store.require(&listing.bucket)?;
         let page = walk(&store, &listing.bucket, &listing.query)?;
-        let mut described = Vec::new();
-        for (index, entry) in page.entries.iter().enumerate() {
-            if let Entry::Key(key) = entry
-                && let Ok(key) = key.parse()
-                && let Some(found) = store.look(&listing.bucket, &key)?
-            {
-                described.push((index, found.meta));
-            }
-        }
+        let described = describe(&store, &listing.bucket, &page)?;
         Ok(listing.write(&page, &described))
     })
     .await
+}
+
+/// What is known of the objects of a page, each with the index of its entry. One that has vanished since is left out.
+fn describe(
+    store: &Store,
+    bucket: &BucketName,
+    page: &Page,
+) -> Result<Vec<(usize, Meta)>, Failure> {
+    let mut described = Vec::new();
+    for (index, entry) in page.entries.iter().enumerate() {
+        if let Entry::Key(key) = entry
+            && let Ok(key) = key.parse()
+            && let Some(found) = store.look(bucket, &key)?
+        {
+            described.push((index, found.meta));
+        }
+    }
+    Ok(described)
 }

@@ -29,6 +29,7 @@ fn put(store: &Arc<Store>, bucket: &BucketName, key: &str) {
         description: Description::default(),
         checksum: None,
         parts: Vec::new(),
+        part_sums: Vec::new(),
     };
     let staging = Staging::new(store).expect("a staging file");
     let key = key.parse().expect("a key");

@@ -39,7 +39,7 @@ impl Entry {
         matches!(self, Self::Prefix(_))
     }
 
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         match self {
             Self::Key(text) | Self::Prefix(text) => text,
         }

@@ -44,11 +44,14 @@ pub(in crate::origin::directory) async fn complete(
         let current = store.look(&bucket, &key)?;
         conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
         let staging = join(&store, &upload, &parts)?;
+        let sum = |part: &Part| Some(part.checksum.as_ref()?.value.clone());
+        let sums = checksum.iter().flat_map(|_| parts.iter().filter_map(sum));
         let draft = Draft {
             etag: etag(&parts),
             description: upload.terms.description.clone(),
-            checksum,
+            checksum: checksum.clone(),
             parts: parts.iter().map(|part| part.size).collect(),
+            part_sums: sums.collect(),
         };
         let meta = store.commit((&bucket, &key), staging, draft, &conditions)?;
         upload.remove(&store)?;

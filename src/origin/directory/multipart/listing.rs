@@ -39,7 +39,7 @@ pub(in crate::origin::directory) async fn list_parts(
         let next = parts.last().map_or(0, |part| part.number);
         answer.text("NextPartNumberMarker", &next.to_string());
         answer.text("MaxParts", &limit.to_string());
-        answer.text("IsTruncated", if truncated { "true" } else { "false" });
+        answer.flag("IsTruncated", truncated);
         if let Some((algorithm, scope)) = upload.terms.checksum {
             answer.text("ChecksumAlgorithm", algorithm.as_str());
             answer.text("ChecksumType", scope.as_str());
@@ -103,10 +103,7 @@ pub(in crate::origin::directory) async fn list_uploads(
         }
         encoding.name(&mut answer);
         answer.text("MaxUploads", &asked.limit.to_string());
-        answer.text(
-            "IsTruncated",
-            if uploads.truncated { "true" } else { "false" },
-        );
+        answer.flag("IsTruncated", uploads.truncated);
         for upload in &uploads.uploads {
             write(&mut answer, &encoding, upload);
         }

@@ -1,6 +1,10 @@
 //! The suite of all origins, and what only a folder has: files that others put there, and things that are no objects.
 
+mod details;
+
 use std::path::Path;
+
+use http::StatusCode;
 
 use super::*;
 use crate::origin::conformance;
@@ -55,6 +59,16 @@ impl World {
         key: Option<&str>,
         body: &'static [u8],
     ) -> Answer {
+        let answer = self.try_call(operation, key, body).await;
+        answer.expect("an answer")
+    }
+
+    async fn try_call(
+        &self,
+        operation: OperationName,
+        key: Option<&str>,
+        body: &'static [u8],
+    ) -> Result<Answer, Error> {
         let call = Call {
             operation,
             method: Method::POST,
@@ -64,7 +78,7 @@ impl World {
             headers: HeaderMap::new(),
             payload: Payload::Whole(bytes::Bytes::from_static(body)),
         };
-        self.origin.call(call).await.expect("an answer")
+        self.origin.call(call).await
     }
 
     async fn put(&self, key: &str, body: &'static [u8]) {
@@ -76,6 +90,11 @@ impl World {
 async fn bytes(body: crate::types::Body) -> Result<Vec<u8>, crate::types::BoxError> {
     let body = http_body_util::BodyExt::collect(body).await?;
     Ok(body.to_bytes().to_vec())
+}
+
+async fn text_of(answer: Answer) -> String {
+    let bytes = bytes(answer.into_body()).await.expect("a document");
+    String::from_utf8(bytes).expect("text")
 }
 
 /// How many files there are below a folder.
