@@ -99,6 +99,32 @@ impl Client<'_> {
         }
     }
 
+    /// Asks for an operation by the method that it has.
+    pub(super) async fn ask(
+        &self,
+        operation: OperationName,
+        key: Option<&str>,
+        query: Pairs<'_>,
+        headers: Pairs<'_>,
+    ) -> Outcome {
+        self.tell(operation, key, query, headers, "").await
+    }
+
+    /// As [`Client::ask`], with a document.
+    pub(super) async fn tell(
+        &self,
+        operation: OperationName,
+        key: Option<&str>,
+        query: Pairs<'_>,
+        headers: Pairs<'_>,
+        document: &str,
+    ) -> Outcome {
+        let method = operation.spec().method.parse().expect("a method");
+        let mut call = self.call(operation, method, key, query, headers);
+        call.payload = Payload::Whole(Bytes::copy_from_slice(document.as_bytes()));
+        self.send(call).await
+    }
+
     pub(super) async fn send(&self, call: Call) -> Outcome {
         let answer = self.origin.call(call).await.expect("an answer");
         let (parts, body) = answer.into_parts();
@@ -152,18 +178,16 @@ impl Client<'_> {
         headers: Pairs<'_>,
         bodiless: bool,
     ) -> Outcome {
-        let (operation, method) = if bodiless {
-            (OperationName::HeadObject, Method::HEAD)
+        let operation = if bodiless {
+            OperationName::HeadObject
         } else {
-            (OperationName::GetObject, Method::GET)
+            OperationName::GetObject
         };
-        self.send(self.call(operation, method, Some(key), query, headers))
-            .await
+        self.ask(operation, Some(key), query, headers).await
     }
 
     pub(super) async fn delete(&self, key: &str) -> Outcome {
-        let operation = OperationName::DeleteObject;
-        self.send(self.call(operation, Method::DELETE, Some(key), &[], &[]))
+        self.ask(OperationName::DeleteObject, Some(key), &[], &[])
             .await
     }
 
@@ -172,23 +196,22 @@ impl Client<'_> {
             .iter()
             .map(|key| format!("<Object><Key>{}</Key></Object>", escape(key)))
             .collect();
-        let document = format!("<Delete>{objects}</Delete>");
-        self.send_document(OperationName::DeleteObjects, &document)
+        self.delete_listed(&format!("<Delete>{objects}</Delete>"))
             .await
     }
 
-    pub(super) async fn send_document(&self, operation: OperationName, text: &str) -> Outcome {
-        let mut call = self.call(operation, Method::POST, None, &[("delete", "")], &[]);
-        call.payload = Payload::Whole(Bytes::copy_from_slice(text.as_bytes()));
-        self.send(call).await
+    pub(super) async fn delete_listed(&self, document: &str) -> Outcome {
+        let operation = OperationName::DeleteObjects;
+        self.tell(operation, None, &[("delete", "")], &[], document)
+            .await
     }
 
     pub(super) async fn copy(&self, from: &str, to: &str, headers: Pairs<'_>) -> Outcome {
         let source = self.copy_source(from);
         let mut all = vec![("x-amz-copy-source", source.as_str())];
         all.extend_from_slice(headers);
-        let call = self.call(OperationName::CopyObject, Method::PUT, Some(to), &[], &all);
-        self.send(call).await
+        self.ask(OperationName::CopyObject, Some(to), &[], &all)
+            .await
     }
 
     pub(super) fn copy_source(&self, key: &str) -> String {
@@ -204,8 +227,7 @@ impl Client<'_> {
         } else {
             OperationName::ListObjects
         };
-        self.send(self.call(operation, Method::GET, None, &all, &[]))
-            .await
+        self.ask(operation, None, &all, &[]).await
     }
 
     /// The keys that one listing names.

@@ -1,33 +1,39 @@
 //! The suite's claims about multipart uploads.
 
-use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::client::{Client, Outcome};
-use crate::origin::Payload;
 use crate::types::OperationName;
 
 /// S3's least size of a part that is not the last.
-const MIN_PART: usize = 5 << 20;
+pub(super) const MIN_PART: usize = 5 << 20;
 
-async fn create(client: &Client<'_>, key: &str, headers: &[(&str, &str)]) -> String {
+pub(super) async fn create(client: &Client<'_>, key: &str, headers: &[(&str, &str)]) -> String {
     let operation = OperationName::CreateMultipartUpload;
     let query = [("uploads", "")];
-    let call = client.call(operation, Method::POST, Some(key), &query, headers);
-    let created = client.send(call).await;
+    let created = client.ask(operation, Some(key), &query, headers).await;
     assert_eq!(created.status, StatusCode::OK, "{created:?}");
     created.field("UploadId").expect("an upload's id")
 }
 
 async fn part(client: &Client<'_>, key: &str, id: &str, number: u32, body: &[u8]) -> Outcome {
+    part_with(client, (key, id, number), body, &[]).await
+}
+
+pub(super) async fn part_with(
+    client: &Client<'_>,
+    (key, id, number): (&str, &str, u32),
+    body: &[u8],
+    headers: &[(&str, &str)],
+) -> Outcome {
     let number = number.to_string();
     let query = [("partNumber", number.as_str()), ("uploadId", id)];
     let operation = OperationName::UploadPart;
-    let call = client.call(operation, Method::PUT, Some(key), &query, &[]);
+    let call = client.call(operation, Method::PUT, Some(key), &query, headers);
     client.send_body(call, body).await
 }
 
-async fn complete(
+pub(super) async fn complete(
     client: &Client<'_>,
     key: &str,
     id: &str,
@@ -43,20 +49,8 @@ async fn complete(
     let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
     let operation = OperationName::CompleteMultipartUpload;
     let query = [("uploadId", id)];
-    let mut call = client.call(operation, Method::POST, Some(key), &query, headers);
-    call.payload = Payload::Whole(Bytes::from(document));
-    client.send(call).await
-}
-
-async fn ask(
-    client: &Client<'_>,
-    operation: OperationName,
-    method: Method,
-    key: Option<&str>,
-    query: &[(&str, &str)],
-) -> Outcome {
     client
-        .send(client.call(operation, method, key, query, &[]))
+        .tell(operation, Some(key), &query, headers, &document)
         .await
 }
 
@@ -75,19 +69,12 @@ pub(super) async fn parts_become_an_object(client: &Client<'_>) {
     ];
     let query = [("partNumber", "5"), ("uploadId", id.as_str())];
     let operation = OperationName::UploadPartCopy;
-    let call = client.call(operation, Method::PUT, Some(key), &query, &headers);
-    let copied = client.send(call).await;
+    let copied = client.ask(operation, Some(key), &query, &headers).await;
     assert_eq!(copied.status, StatusCode::OK, "{copied:?}");
     assert!(copied.field("ETag").is_some());
     let listed = [("uploadId", id.as_str())];
-    let parts = ask(
-        client,
-        OperationName::ListParts,
-        Method::GET,
-        Some(key),
-        &listed,
-    )
-    .await;
+    let list = OperationName::ListParts;
+    let parts = client.ask(list, Some(key), &listed, &[]).await;
     assert_eq!(parts.fields("PartNumber"), ["1", "3", "5"]);
     let size = MIN_PART.to_string();
     assert_eq!(parts.fields("Size"), [size.as_str(), "3", "3"]);
@@ -155,40 +142,62 @@ pub(super) async fn uploads_are_listed_and_aborted(client: &Client<'_>) {
     part(client, "up/one", &one, 1, b"x").await;
     let query = [("uploads", ""), ("prefix", "up/")];
     let list = OperationName::ListMultipartUploads;
-    let listed = ask(client, list, Method::GET, None, &query).await;
+    let listed = client.ask(list, None, &query, &[]).await;
     assert_eq!(listed.fields("Key"), ["up/one", "up/two"]);
     assert_eq!(listed.fields("UploadId"), [one.clone(), two.clone()]);
+    uploads_are_pages(client, [&one, &two]).await;
     for (key, id) in [("up/one", &one), ("up/two", &two)] {
         let query = [("uploadId", id.as_str())];
         let abort = OperationName::AbortMultipartUpload;
-        let aborted = ask(client, abort, Method::DELETE, Some(key), &query).await;
+        let aborted = client.ask(abort, Some(key), &query, &[]).await;
         assert_eq!(aborted.status, StatusCode::NO_CONTENT);
         let again = part(client, key, id, 1, b"x").await;
         assert_eq!(again.refusal(), (404, "NoSuchUpload"));
     }
-    let listed = ask(client, list, Method::GET, None, &query).await;
+    let listed = client.ask(list, None, &query, &[]).await;
     assert!(listed.fields("Key").is_empty());
 }
 
-pub(super) async fn checksums_of_parts_make_one(client: &Client<'_>) {
-    let key = "summed";
-    let headers = [
-        ("x-amz-checksum-algorithm", "CRC32C"),
-        ("x-amz-checksum-type", "FULL_OBJECT"),
-    ];
-    let id = create(client, key, &headers).await;
-    let query = [("partNumber", "1"), ("uploadId", id.as_str())];
-    // The check value of CRC-32C, over "123456789".
-    let claim = [("x-amz-checksum-crc32c", "4waSgw==")];
-    let operation = OperationName::UploadPart;
-    let call = client.call(operation, Method::PUT, Some(key), &query, &claim);
-    let one = client.send_body(call, b"123456789").await;
-    assert_eq!(one.header(claim[0].0), Some(claim[0].1));
-    let etag = one.header("etag").expect("an ETag").to_owned();
-    let done = complete(client, key, &id, &[(1, &etag)], &[]).await;
-    assert_eq!(done.field("ChecksumCRC32C"), Some(claim[0].1.into()));
-    let asked = [("x-amz-checksum-mode", "ENABLED")];
-    let got = client.get(key, &asked).await;
-    assert_eq!(got.header(claim[0].0), Some(claim[0].1));
-    assert_eq!(got.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
+async fn uploads_are_pages(client: &Client<'_>, ids: [&str; 2]) {
+    let list = OperationName::ListMultipartUploads;
+    let first = [("uploads", ""), ("prefix", "up/"), ("max-uploads", "1")];
+    let page = client.ask(list, None, &first, &[]).await;
+    assert_eq!(page.field("IsTruncated"), Some("true".into()));
+    assert_eq!(page.fields("UploadId"), ids[..1]);
+    let key = page.field("NextKeyMarker").expect("a marker");
+    let id = page.field("NextUploadIdMarker").expect("a marker");
+    let mut second = first.to_vec();
+    second.extend([("key-marker", key.as_str()), ("upload-id-marker", &id)]);
+    let page = client.ask(list, None, &second, &[]).await;
+    assert_eq!(page.fields("UploadId"), ids[1..]);
+    assert_eq!(page.field("IsTruncated"), Some("false".into()));
+    let rolled = [("uploads", ""), ("delimiter", "/")];
+    let page = client.ask(list, None, &rolled, &[]).await;
+    assert!(
+        page.text()
+            .contains("<CommonPrefixes><Prefix>up/</Prefix></CommonPrefixes>")
+    );
+}
+
+pub(super) async fn parts_are_listed_in_pages(client: &Client<'_>) {
+    let key = "part pages";
+    let id = create(client, key, &[]).await;
+    for number in [4, 2, 9] {
+        part(client, key, &id, number, b"x").await;
+    }
+    let list = OperationName::ListParts;
+    let query = [("uploadId", id.as_str()), ("max-parts", "2")];
+    let page = client.ask(list, Some(key), &query, &[]).await;
+    assert_eq!(page.fields("PartNumber"), ["2", "4"]);
+    assert_eq!(page.field("IsTruncated"), Some("true".into()));
+    let next = page.field("NextPartNumberMarker").expect("a marker");
+    assert_eq!(next, "4");
+    let query = [("uploadId", id.as_str()), ("part-number-marker", &next)];
+    let page = client.ask(list, Some(key), &query, &[]).await;
+    assert_eq!(page.fields("PartNumber"), ["9"]);
+    assert_eq!(page.field("IsTruncated"), Some("false".into()));
+    let abort = OperationName::AbortMultipartUpload;
+    client.ask(abort, Some(key), &query[..1], &[]).await;
+    let gone = client.ask(list, Some(key), &query[..1], &[]).await;
+    assert_eq!(gone.refusal(), (404, "NoSuchUpload"));
 }
