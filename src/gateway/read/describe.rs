@@ -191,11 +191,9 @@ impl Crew {
         };
         match how {
             How::Head => {
-                let (bucket, key) = (source.route.origin_bucket.clone(), source.key.clone());
                 let ask = source.route.origin.origin.head(Head {
-                    bucket,
-                    key,
                     checksums: true,
+                    ..source.head()
                 });
                 // An error is not kept: it does not wait for the trial.
                 let (head, pinned) = futures::try_join!(ask, self.pins.hold(source).map(Ok))?;
@@ -302,12 +300,9 @@ fn first_get(source: &Source, range: Option<RangeSpec>) -> Get {
         },
         RangeSpec::Suffix { length } => RangeSpec::Suffix { length },
     });
-    let (bucket, key) = (source.route.origin_bucket.clone(), source.key.clone());
     Get {
-        bucket,
-        key,
         range: widened,
-        pin: None,
         checksums: range.is_none(),
+        ..source.get()
     }
 }

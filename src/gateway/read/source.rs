@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fill::Failure;
 use crate::cache;
 use crate::memory::Memory;
-use crate::origin::{self, Fetched, Get, Pin};
+use crate::origin::{self, Fetched, Get, Head};
 use crate::records::Records;
 use crate::routes::Route;
 use crate::tasks::Tasks;
@@ -31,6 +31,16 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// A read of the whole object.
+    pub(super) fn get(&self) -> Get {
+        Get::of(self.route.origin_bucket.clone(), self.key.clone())
+    }
+
+    /// A look at the object.
+    pub(super) fn head(&self) -> Head {
+        Head::of(self.route.origin_bucket.clone(), self.key.clone())
+    }
+
     /// Asks the origin for `range` of exactly this body.
     ///
     /// # Errors
@@ -41,11 +51,10 @@ impl Source {
         range: Range<u64>,
     ) -> Result<Body, origin::Error> {
         let get = Get {
-            bucket: self.route.origin_bucket.clone(),
-            key: self.key.clone(),
+            version_id: body.version_id().map(Into::into),
             range: Some(RangeSpec::from(range.clone())),
-            pin: Some(Pin::from(body)),
-            checksums: false,
+            pin: Some(body.etag().clone()),
+            ..self.get()
         };
         let Fetched {
             head,

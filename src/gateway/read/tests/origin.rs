@@ -266,7 +266,7 @@ impl Origin for FakeOrigin {
             let trial = get
                 .pin
                 .as_ref()
-                .is_some_and(|pin| pin.etag.as_str().contains("forebay"));
+                .is_some_and(|pin| pin.as_str().contains("forebay"));
             if trial && state.hangs_on_trials {
                 Some(Fault::Hang)
             } else if state.faults.is_empty() || trial {
@@ -283,7 +283,7 @@ impl Origin for FakeOrigin {
         }
         let object = object?;
         let ignores_pins = self.state().ignores_pins;
-        if get.pin.is_some_and(|pin| pin.etag.as_str() != object.etag) && !ignores_pins {
+        if get.pin.is_some_and(|pin| pin.as_str() != object.etag) && !ignores_pins {
             return Err(refusal(StatusCode::PRECONDITION_FAILED));
         }
         let size = object.bytes.len() as u64;
