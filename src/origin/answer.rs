@@ -82,6 +82,13 @@ pub(crate) fn placed(
     }
 }
 
+/// Where the part lies that an answer to `partNumber` is about, and the size of the whole; none where it does not say so.
+pub(crate) fn part_placed(status: StatusCode, headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
+    let (range, size) = content_range(headers).filter(|_| status == StatusCode::PARTIAL_CONTENT)?;
+    let length = content_length(headers)?;
+    (length == range.end - range.start).then_some((range, size))
+}
+
 /// Takes `bytes FIRST-LAST/SIZE` apart.
 fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
@@ -155,6 +162,19 @@ mod tests {
         }
         let whole = placed(StatusCode::PARTIAL_CONTENT, &headers(&[]), None);
         assert!(whole.is_err());
+    }
+
+    #[test]
+    fn a_part_by_its_number_lies_where_the_answer_says() {
+        let pairs = [("content-range", "bytes 5-8/10"), ("content-length", "4")];
+        let partial = StatusCode::PARTIAL_CONTENT;
+        assert_eq!(part_placed(partial, &headers(&pairs)), Some((5..9, 10)));
+        assert_eq!(part_placed(StatusCode::OK, &headers(&pairs)), None);
+        assert_eq!(part_placed(partial, &headers(&pairs[1..])), None);
+        assert_eq!(
+            part_placed(partial, &headers(&[pairs[0], ("content-length", "10")])),
+            None
+        );
     }
 
     #[test]
