@@ -26,12 +26,39 @@ impl Default for Freshness {
     }
 }
 
+/// How objects are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keeping {
+    pub freshness: Freshness,
+    /// Whether objects that the origin encrypts under a KMS key are kept too: then whoever may read them here needs no
+    /// right over that key.
+    pub kms: bool,
+}
+
+impl From<Freshness> for Keeping {
+    fn from(freshness: Freshness) -> Self {
+        Self {
+            freshness,
+            kms: false,
+        }
+    }
+}
+
 /// What holds for the keys of a bucket that begin with a prefix. The first rule that matches wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Of the key as clients see it.
     pub prefix: String,
-    pub freshness: Freshness,
+    pub keeping: Keeping,
+}
+
+/// What is true of a bucket at its origin, whatever its objects are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The account that owns it: reads that expect this owner (`x-amz-expected-bucket-owner`) may be answered here.
+    pub owner: Option<Arc<str>>,
+    /// Whether who asks pays: the gateway's own requests say so, and reads that do not say so are the origin's to refuse.
+    pub requester_pays: bool,
 }
 
 /// A configured origin.
@@ -53,6 +80,7 @@ pub struct Route {
     pub prefix: String,
     /// Ends with a rule of empty prefix, so that one always matches.
     pub rules: Vec<Rule>,
+    pub terms: Terms,
     pub fingerprint: OriginFingerprint,
 }
 
@@ -68,18 +96,18 @@ pub enum UnusableKey {
 }
 
 impl Route {
-    /// A route; `rules` are followed by one for all keys with the bucket's own `freshness`.
+    /// A route; `rules` are followed by one for all keys with the bucket's own `keeping`. It comes without terms.
     pub fn new(
         bucket: BucketName,
         origin: NamedOrigin,
         origin_bucket: BucketName,
         prefix: String,
         mut rules: Vec<Rule>,
-        freshness: Freshness,
+        keeping: impl Into<Keeping>,
     ) -> Self {
         rules.push(Rule {
             prefix: String::new(),
-            freshness,
+            keeping: keeping.into(),
         });
         let fingerprint = origin.origin.fingerprint(&origin_bucket);
         Self {
@@ -88,8 +116,15 @@ impl Route {
             origin_bucket,
             prefix,
             rules,
+            terms: Terms::default(),
             fingerprint,
         }
+    }
+
+    /// The route of a bucket with these terms.
+    #[must_use]
+    pub fn with_terms(self, terms: Terms) -> Self {
+        Self { terms, ..self }
     }
 
     /// The key at the origin of the client's `key`.
@@ -160,7 +195,8 @@ pub fn has_dot_segment(text: &str) -> bool {
 pub struct Wildcard {
     pub origin: NamedOrigin,
     pub rules: Vec<Rule>,
-    pub freshness: Freshness,
+    pub keeping: Keeping,
+    pub terms: Terms,
 }
 
 /// The table.
@@ -195,16 +231,12 @@ impl Routes {
         let Wildcard {
             origin,
             rules,
-            freshness,
+            keeping,
+            terms,
         } = self.wildcard.clone()?;
-        Some(Arc::new(Route::new(
-            bucket.clone(),
-            origin,
-            bucket.clone(),
-            String::new(),
-            rules,
-            freshness,
-        )))
+        let (name, prefix) = (bucket.clone(), String::new());
+        let route = Route::new(name, origin, bucket.clone(), prefix, rules, keeping);
+        Some(Arc::new(route.with_terms(terms)))
     }
 
     /// The buckets that are routed by name, in order.

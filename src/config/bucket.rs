@@ -1,4 +1,5 @@
-//! `[bucket.NAME]`: which origin, bucket and prefix stand behind a bucket that clients name, and how fresh its records are.
+//! `[bucket.NAME]`: which origin, bucket and prefix stand behind a bucket that clients name, how its objects are kept, and
+//! on which terms its origin serves it.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use toml::{Table, Value};
 
 use super::section::Section;
 use super::setting::{Setting, Text};
-use crate::routes::{Freshness, Rule};
+use crate::routes::{Freshness, Keeping, Rule, Terms};
 use crate::types::names::MAX_KEY_BYTES;
 use crate::types::{BucketName, OriginName};
 
@@ -20,17 +21,19 @@ pub struct Bucket {
     /// Joined before every key, raw. Empty for none.
     pub prefix: String,
     /// Of keys that no rule matches.
-    pub freshness: Freshness,
+    pub keeping: Keeping,
     /// The first whose prefix matches wins.
     pub rules: Vec<Rule>,
+    pub terms: Terms,
 }
 
 /// All buckets of one origin under their own names: `[bucket."*"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wildcard {
     pub origin: OriginName,
-    pub freshness: Freshness,
+    pub keeping: Keeping,
     pub rules: Vec<Rule>,
+    pub terms: Terms,
 }
 
 /// One table of `[bucket]`.
@@ -42,10 +45,14 @@ pub(super) enum Entry {
 /// Reads a table; `origins` are the names that it may refer to.
 pub(super) fn read(name: &str, section: &mut Section<'_, '_>, origins: &[String]) -> Option<Entry> {
     let origin = origin(section, origins);
-    let freshness = freshness(section);
+    let keeping = Keeping {
+        freshness: freshness(section),
+        kms: section.or("kms", false),
+    };
+    let terms = terms(section);
     let mut rules = Vec::new();
     section.list("rule", |section| {
-        let rule = rule(section, &rules);
+        let rule = rule(section, &rules, keeping.kms);
         rules.extend(rule);
         Some(())
     });
@@ -58,8 +65,9 @@ pub(super) fn read(name: &str, section: &mut Section<'_, '_>, origins: &[String]
         }
         return Some(Entry::Wildcard(Wildcard {
             origin: origin?,
-            freshness,
+            keeping,
             rules,
+            terms,
         }));
     }
     let bucket: Option<BucketName> = BucketName::read(&Value::from(name));
@@ -79,8 +87,9 @@ pub(super) fn read(name: &str, section: &mut Section<'_, '_>, origins: &[String]
         name: bucket,
         origin: origin?,
         prefix,
-        freshness,
+        keeping,
         rules,
+        terms,
     }))
 }
 
@@ -136,8 +145,22 @@ fn written_freshness(section: &Section<'_, '_>, value: Value) -> Option<Freshnes
     }
 }
 
-/// One rule; `earlier` are those before it, which win over it.
-fn rule(section: &mut Section<'_, '_>, earlier: &[Rule]) -> Option<Rule> {
+/// What is true of the bucket at its origin.
+fn terms(section: &mut Section<'_, '_>) -> Terms {
+    let owner = section.optional("owner").map(|Text(owner)| owner);
+    let is_account = |text: &String| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if let Some(owner) = owner.as_ref().filter(|owner| !is_account(owner)) {
+        let message = format!("{owner:?} is not the id of an account");
+        section.problem("owner", message, "write its 12 digits, in quotes");
+    }
+    Terms {
+        owner: owner.map(Into::into),
+        requester_pays: section.or("requester_pays", false),
+    }
+}
+
+/// One rule; `earlier` are those before it, which win over it, and `kms` is what holds where it says nothing.
+fn rule(section: &mut Section<'_, '_>, earlier: &[Rule], kms: bool) -> Option<Rule> {
     let prefix: Option<Text> = section.required("prefix");
     let freshness = match section.take("freshness", None) {
         Some(value) => written_freshness(section, value),
@@ -146,6 +169,7 @@ fn rule(section: &mut Section<'_, '_>, earlier: &[Rule]) -> Option<Rule> {
             None
         }
     };
+    let kms = section.optional("kms").unwrap_or(kms);
     let Text(prefix) = prefix?;
     if let Some(wins) = earlier.iter().find(|rule| prefix.starts_with(&rule.prefix)) {
         section.problem(
@@ -156,6 +180,9 @@ fn rule(section: &mut Section<'_, '_>, earlier: &[Rule]) -> Option<Rule> {
     }
     Some(Rule {
         prefix,
-        freshness: freshness.unwrap_or_default(),
+        keeping: Keeping {
+            freshness: freshness.unwrap_or_default(),
+            kms,
+        },
     })
 }

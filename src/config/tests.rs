@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::origin::s3::Credentials;
-use crate::routes::Freshness;
+use crate::routes::{Freshness, Keeping};
 use crate::types::{ByteSize, Problem};
 
 fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
@@ -60,7 +60,7 @@ fn a_short_file_is_a_whole_configuration() {
     assert_eq!(config.listen.admin.address.to_string(), "127.0.0.1:9001");
     assert_eq!(config.drain.patience, Duration::from_secs(30));
     let wildcard = config.wildcard.expect("a wildcard");
-    assert_eq!(wildcard.freshness, Freshness::default());
+    assert_eq!(wildcard.keeping, Keeping::default());
     let me = &config.access.identities[0];
     assert_eq!(me.secret_access_key.value.expose(), "hunter2");
     assert!(!format!("{:?}", config.access).contains("hunter2"));
@@ -96,10 +96,10 @@ policies = ["read"]
     let bucket = &config.buckets[0];
     assert_eq!(bucket.name.as_str(), "train");
     assert_eq!(bucket.origin_bucket.as_str(), "corp-train");
-    assert_eq!(bucket.freshness, Freshness::Always);
-    assert_eq!(bucket.rules[0].freshness, Freshness::Immutable);
+    assert_eq!(bucket.keeping.freshness, Freshness::Always);
+    assert_eq!(bucket.rules[0].keeping.freshness, Freshness::Immutable);
     assert_eq!(
-        bucket.rules[1].freshness,
+        bucket.rules[1].keeping.freshness,
         Freshness::MaxAge(Duration::from_secs(300))
     );
     let Store::S3(store) = &config.origins[1].store else {

@@ -46,6 +46,7 @@ pub struct Gateway {
     flights: Arc<read::Flights>,
     pins: Arc<read::Pins>,
     not_kept: read::NotKept,
+    not_modified: read::NotModified,
     bypass_lane: Arc<Semaphore>,
     pub(crate) buckets: forward::Buckets,
 }
@@ -68,6 +69,7 @@ impl Gateway {
             metrics,
             tasks,
             not_kept: read::NotKept::new(clock.clone()),
+            not_modified: read::NotModified::default(),
             clock,
             bodies: Arc::default(),
             flights: Arc::default(),

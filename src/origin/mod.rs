@@ -4,6 +4,7 @@
 //! everything else S3-shaped and raw, so that no header, XML element or error body is lost on the way. The types of the
 //! cloud SDKs stay inside the modules below.
 
+pub(crate) mod answer;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod directory;
@@ -53,29 +54,29 @@ pub trait Origin: Send + Sync + fmt::Debug {
 pub struct Get {
     pub bucket: BucketName,
     pub key: ObjectKey,
+    /// The version to read; the current one where there is none.
+    pub version_id: Option<Arc<str>>,
     /// The bytes asked for; the whole body where there is none.
     pub range: Option<RangeSpec>,
-    /// The version to read; whatever is current where there is none.
-    pub pin: Option<Pin>,
+    /// Holds the read to the body with this ETag (`If-Match`).
+    pub pin: Option<ETag>,
     /// Whether to ask for the stored checksums (`x-amz-checksum-mode`); S3 tells them on whole reads only.
     pub checksums: bool,
+    /// Whether the gateway's account pays for the request (`x-amz-request-payer`).
+    pub requester_pays: bool,
 }
 
-/// What holds a read to one version: `If-Match`, and the version id where one is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    pub etag: ETag,
-    pub version_id: Option<Arc<str>>,
-}
-
-impl From<&BodyId> for Pin {
-    fn from(body: &BodyId) -> Self {
-        let Version::S3 {
-            etag, version_id, ..
-        } = &body.version;
+impl Get {
+    /// A read of the whole current body, whatever it is.
+    pub fn of(bucket: BucketName, key: ObjectKey) -> Self {
         Self {
-            etag: etag.clone(),
-            version_id: version_id.clone(),
+            bucket,
+            key,
+            version_id: None,
+            range: None,
+            pin: None,
+            checksums: false,
+            requester_pays: false,
         }
     }
 }
@@ -85,7 +86,24 @@ impl From<&BodyId> for Pin {
 pub struct Head {
     pub bucket: BucketName,
     pub key: ObjectKey,
+    /// The version to ask about; the current one where there is none.
+    pub version_id: Option<Arc<str>>,
     pub checksums: bool,
+    /// As for a [`Get`].
+    pub requester_pays: bool,
+}
+
+impl Head {
+    /// A look at the current object.
+    pub fn of(bucket: BucketName, key: ObjectKey) -> Self {
+        Self {
+            bucket,
+            key,
+            version_id: None,
+            checksums: false,
+            requester_pays: false,
+        }
+    }
 }
 
 /// The answer to a [`Get`].

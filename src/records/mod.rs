@@ -1,6 +1,7 @@
 //! What the node knows about objects, and until when it may say so.
 //!
-//! A [`Record`] is an object's headers and the identity of its body, as its origin last gave them. Whether a record may
+//! A [`Record`] is the headers of an object, or of one of its versions, and the identity of its body, as its origin last gave
+//! them. Whether a record may
 //! answer is decided by its age (freshness, the caller's business) and by *epochs* (read-your-writes, [`protocol`]): every
 //! write raises the epoch of its key before it goes to the origin and after the origin has answered, in every member of the
 //! cluster; an origin's answer becomes a record only if no write began or ended since its request was sent, and none is open.
@@ -11,6 +12,7 @@ pub mod epochs;
 mod faults;
 pub mod lease;
 mod message;
+pub mod parts;
 pub mod protocol;
 mod store;
 mod writes;
@@ -18,12 +20,15 @@ mod writes;
 #[cfg(test)]
 mod model;
 
+use std::sync::Arc;
+
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::routes::Freshness;
 use crate::types::BodyId;
 
 pub use epochs::Ticket;
+pub use parts::{Part, Parts};
 pub use store::{Lookup, Records, Write};
 
 /// What the records may take.
@@ -42,6 +47,8 @@ pub struct Record {
     pub checksums_known: bool,
     /// When the request was sent whose answer this is.
     pub fetched_at: Moment,
+    /// The body's parts, shared by all records of the body.
+    pub parts: Arc<Parts>,
 }
 
 impl Record {
@@ -63,6 +70,6 @@ impl Record {
             PER_HEADER + name.as_str().len() + value.len()
         };
         let headers: usize = self.head.headers.iter().map(text).sum();
-        FIXED + self.body.object.key.as_str().len() + headers
+        FIXED + self.body.object.key.as_str().len() + headers + self.parts.weight()
     }
 }

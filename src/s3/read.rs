@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::error::{Code, Refusal};
 use super::query::Query;
 use crate::gateway::read::{Conditions, Demand, Read, ReadMethod};
-use crate::types::{Body, BucketName, ObjectKey, RangeSpec};
+use crate::types::{Body, BucketName, ObjectKey, PartNumber, RangeSpec};
 
 /// The parameters that replace headers of an answer.
 const OVERRIDES: [(&str, HeaderName); 6] = [
@@ -64,6 +64,17 @@ impl Overrides {
     }
 }
 
+/// Headers that decide what a read is answered with.
+const DECISIVE: [HeaderName; 7] = [
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    HeaderName::from_static("x-amz-checksum-mode"),
+];
+
 /// Reads the request for an object. `headers` are those that are handed on.
 pub(super) fn parse(
     method: ReadMethod,
@@ -95,9 +106,30 @@ pub(super) fn parse(
         part_number: query.get("partNumber").and_then(|part| part.parse().ok()),
         version_id: query.get("versionId").map(str::to_owned),
         freshness: demand(text(&header::CACHE_CONTROL).as_deref().unwrap_or_default()),
+        is_clear: is_clear(&query, &headers),
         query: query.0,
         headers,
     }
+}
+
+/// Whether every header and parameter that decides the answer is there once at most, and understood.
+fn is_clear(query: &Query, headers: &HeaderMap) -> bool {
+    let is_date = |name: &HeaderName, value: &str| match *name {
+        header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
+            httpdate::parse_http_date(value).is_ok()
+        }
+        _ => true,
+    };
+    let is_clear = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next().map(HeaderValue::to_str), values.next()) {
+            (None, _) => true,
+            (Some(Ok(value)), None) => is_date(name, value),
+            (Some(_), _) => false,
+        }
+    };
+    let part = query.get("partNumber");
+    DECISIVE.iter().all(is_clear) && part.is_none_or(|part| part.parse::<PartNumber>().is_ok())
 }
 
 fn demand(cache_control: &str) -> Demand {
@@ -147,10 +179,36 @@ mod tests {
         assert_eq!(read.conditions.if_match.as_deref(), Some("\"abc\""));
         assert!(read.conditions.if_modified_since.is_some());
         assert!(read.conditions.if_unmodified_since.is_none());
-        assert_eq!((read.part_number, read.checksum_mode), (Some(7), true));
+        assert_eq!(read.part_number, "7".parse().ok());
+        assert!(read.checksum_mode && !read.is_clear, "what day was that?");
         assert_eq!(read.version_id.as_deref(), Some("v"));
         assert_eq!(read.freshness, Demand::Revalidate);
         assert_eq!(demand("no-cache, no-store"), Demand::Bypass);
+    }
+
+    #[test]
+    fn what_has_no_one_meaning_is_not_clear() {
+        let clear = |raw: &str, pairs: &[(&'static str, &'static [u8])]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                let value = HeaderValue::from_bytes(value).expect("a value");
+                headers.append(*name, value);
+            }
+            is_clear(&Query::parse(raw).expect("a query"), &headers)
+        };
+        let date = b"Mon, 23 Nov 2026 15:00:00 GMT";
+        assert!(clear(
+            "versionId=v&partNumber=1",
+            &[("if-modified-since", date)]
+        ));
+        assert!(clear("", &[("range", b"lines=1-2"), ("if-match", b"e")]));
+        assert!(!clear("partNumber=one", &[]));
+        assert!(!clear(
+            "",
+            &[("range", b"bytes=0-1"), ("range", b"bytes=2-3")]
+        ));
+        assert!(!clear("", &[("if-none-match", b"\xfc")]));
+        assert!(!clear("", &[("if-unmodified-since", b"2026-11-23")]));
     }
 
     #[test]

@@ -187,14 +187,16 @@ fn routes(config: &Config, origins: &Origins) -> Routes {
             bucket.origin_bucket.clone(),
             prefix,
             rules,
-            bucket.freshness,
+            bucket.keeping,
         )
+        .with_terms(bucket.terms.clone())
     };
     let buckets = config.buckets.iter().map(route).collect();
     let wildcard = config.wildcard.as_ref().map(|wildcard| Wildcard {
         origin: named(&wildcard.origin),
         rules: wildcard.rules.clone(),
-        freshness: wildcard.freshness,
+        keeping: wildcard.keeping,
+        terms: wildcard.terms.clone(),
     });
     let origins = origins.values().map(|(_, built)| built.clone());
     Routes::new(origins.collect(), buckets, wildcard)

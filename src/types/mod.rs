@@ -14,13 +14,13 @@ pub mod size;
 
 pub use body::{Body, BoxError};
 pub use names::{BucketName, ObjectKey, OriginName};
-pub use object::{BodyDigest, BodyId, CanonicalObject, ETag, OriginFingerprint, Version};
+pub use object::{BodyDigest, BodyId, CanonicalObject, ETag, OriginFingerprint, Subject, Version};
 pub use operation::{
     Action, CopySource, Extra, Family, Operation, OperationName, Resource, Scope, Target,
 };
 pub use outcome::Source;
 pub use principal::{Class, Principal, Tenant};
 pub use problems::{Problem, Problems};
-pub use range::RangeSpec;
+pub use range::{PartNumber, RangeSpec};
 pub use secret::{Secret, SecretSource};
 pub use size::{ByteSize, Span};

@@ -1,7 +1,8 @@
 //! What identifies an object and its bytes.
 //!
 //! An ETag is not a version: copying an object onto itself with new metadata keeps it. So there are two identities:
-//! [`CanonicalObject`] names the object wherever clients see it, [`BodyId`] names one exact sequence of bytes of it.
+//! [`CanonicalObject`] names the object wherever clients see it, [`BodyId`] names one exact sequence of bytes of it. A
+//! [`Subject`] is what a client asks about: the object as it is now, or one of its versions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +77,24 @@ impl CanonicalObject {
         bytes.extend_from_slice(&self.origin.0.to_be_bytes());
         bytes.extend_from_slice(self.key.as_str().as_bytes());
         bytes
+    }
+}
+
+/// What a read is about: an object, or one version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    pub object: CanonicalObject,
+    /// The version by its id at the origin, `null` included; none for whatever is current at the time.
+    pub version_id: Option<Arc<str>>,
+}
+
+impl From<CanonicalObject> for Subject {
+    /// The object as it is at the time.
+    fn from(object: CanonicalObject) -> Self {
+        Self {
+            object,
+            version_id: None,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! The `Range` header: one byte range, parsed and resolved as S3 does.
+//! The `Range` header: one byte range, parsed and resolved as S3 does; and the numbers of parts.
 //!
 //! Pure. A header that S3 ignores (malformed, unknown unit, last before first) is [`Parsed::Ignored`]: the answer is the
 //! whole object with 200 (RFC 9110, section 14.2). Several ranges are told apart, because they go to the origin uncached.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 /// What a `Range` header asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,39 @@ pub enum RangeSpec {
     Open { first: u64 },
     /// `bytes=-LENGTH`.
     Suffix { length: u64 },
+}
+
+/// A part's number in an object that was uploaded in parts: 1 to 10,000, as S3 numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartNumber(u16);
+
+/// Not a part's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a part's number is an integer from 1 to 10,000")]
+pub struct InvalidPartNumber;
+
+impl PartNumber {
+    /// How many parts come before this one.
+    pub fn index(self) -> u64 {
+        u64::from(self.0) - 1
+    }
+}
+
+impl FromStr for PartNumber {
+    type Err = InvalidPartNumber;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPartNumber> {
+        match text.parse() {
+            Ok(number @ 1..=10_000) => Ok(Self(number)),
+            Ok(_) | Err(_) => Err(InvalidPartNumber),
+        }
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// The range lies outside of the body: 416.
@@ -163,6 +198,16 @@ mod tests {
         assert_eq!(single("bytes=10-").resolve(10), Err(Unsatisfiable));
         assert_eq!(single("bytes=-0").resolve(10), Err(Unsatisfiable));
         assert_eq!(single("bytes=0-0").resolve(0), Err(Unsatisfiable));
+    }
+
+    #[test]
+    fn parts_are_numbered_from_1_to_10_000() {
+        let number = |text: &str| text.parse::<PartNumber>().map(|number| number.to_string());
+        assert_eq!(number("1"), Ok("1".to_owned()));
+        assert_eq!(number("10000"), Ok("10000".to_owned()));
+        for text in ["", "0", "10001", "-1", "1.0", "one"] {
+            assert_eq!(number(text), Err(InvalidPartNumber), "{text}");
+        }
     }
 
     proptest! {

@@ -1,12 +1,13 @@
 //! Asking an origin about an object, once for everybody who wants to know.
 //!
 //! A *metadata flight* is a request in progress whose answer becomes the object's record: a HEAD, or the GET that is the
-//! first request for an unknown object and brings its first bytes along. Who comes while one is in the air joins it, unless a
+//! first request for an unknown object, or for a part of it, and brings bytes along. Who comes while one is in the air joins it, unless a
 //! write began or ended since it took off; who demands that the origin be asked on his account joins those only that took
 //! off after he came. It belongs to nobody: it ends even if all who wait for it leave. A flight that fails is repeated at
 //! most twice, and everybody gets its outcome.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -18,12 +19,12 @@ use super::eligibility;
 use super::fill::{Fill, Run};
 use super::pins::Pins;
 use super::plan::LARGEST_FILL;
-use super::source::Source;
-use crate::clock::Clock;
-use crate::origin::{self, Fetched, Get, Head, ObjectHead};
-use crate::records::{Record, Records, Ticket};
+use super::source::{Source, ToldPart};
+use crate::clock::{Clock, Moment};
+use crate::origin::{self, Fetched, Get, ObjectHead};
+use crate::records::{Part, Record, Records, Ticket};
 use crate::types::layout::{SEGMENT, page_floor};
-use crate::types::{CanonicalObject, RangeSpec};
+use crate::types::{Body, PartNumber, RangeSpec, Subject};
 
 /// How often a flight is repeated after it failed.
 const RETRIES: u32 = 2;
@@ -35,6 +36,31 @@ pub(super) enum How {
     Head,
     /// The headers and the bytes that the client asked for.
     Get(Option<RangeSpec>),
+    /// The headers and where a part lies, with or without its bytes.
+    Part(PartNumber, Bytes),
+}
+
+/// Whether a part's bytes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bytes {
+    Wanted,
+    Unwanted,
+}
+
+impl How {
+    fn part(self) -> Option<PartNumber> {
+        match self {
+            Self::Head | Self::Get(_) => None,
+            Self::Part(number, _) => Some(number),
+        }
+    }
+}
+
+/// What a flight is about. Who asks for a part joins who asks for that part: no other answer tells where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Topic {
+    subject: Subject,
+    part: Option<PartNumber>,
 }
 
 /// What a flight brought back.
@@ -58,7 +84,7 @@ pub(super) struct Described {
 /// The flights in the air.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
-    flying: Mutex<HashMap<CanonicalObject, Arc<Flight>>>,
+    flying: Mutex<HashMap<Topic, Arc<Flight>>>,
     started: AtomicU64,
 }
 
@@ -102,34 +128,37 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Asks the origin about `object`, or joins who is asking, if not by a flight that had `departed`.
+    /// Asks the origin about what `source` reads, or joins who is asking, if not by a flight that had `departed`.
     pub(super) async fn describe(
         &self,
-        object: &CanonicalObject,
         source: &Arc<Source>,
         how: How,
         departed: Departed,
     ) -> Described {
+        let topic = Topic {
+            subject: source.subject.clone(),
+            part: how.part(),
+        };
         let (mut outcome, own) = {
             let mut flying = lock(&self.flights.flying);
             let may_join = |flight: &&Arc<Flight>| {
                 flight.number > departed.0 && self.records.is_current(&flight.ticket)
             };
-            match flying.get(object).filter(may_join) {
+            match flying.get(&topic).filter(may_join) {
                 Some(flight) => (flight.outcome.subscribe(), false),
                 None => {
                     let flight = Arc::new(Flight {
                         number: self.flights.started.fetch_add(1, Ordering::AcqRel) + 1,
-                        ticket: self.records.ticket(object),
+                        ticket: self.records.ticket(&topic.subject.object),
                         outcome: watch::Sender::new(None),
                     });
                     let outcome = flight.outcome.subscribe();
-                    flying.insert(object.clone(), Arc::clone(&flight));
+                    flying.insert(topic.clone(), Arc::clone(&flight));
                     let (crew, source) = (self.clone(), Arc::clone(source));
                     let tasks = source.tasks.clone();
                     let flight = Aloft {
                         flights: Arc::clone(&self.flights),
-                        object: object.clone(),
+                        topic,
                         flight,
                     };
                     let flight = crew.fly(flight, source, how);
@@ -152,10 +181,10 @@ impl Crew {
     }
 
     async fn fly(self, aloft: Aloft, source: Arc<Source>, how: How) {
-        let (ticket, object) = (&aloft.flight.ticket, &aloft.object);
+        let ticket = &aloft.flight.ticket;
         let mut failed = 0;
         let outcome = loop {
-            match self.ask(ticket, object, &source, how).await {
+            match self.ask(ticket, &source, how).await {
                 Ok(outcome) => break outcome,
                 Err(error) if error.is_retryable() && failed < RETRIES => {
                     failed += 1;
@@ -170,68 +199,100 @@ impl Crew {
     async fn ask(
         &self,
         ticket: &Ticket,
-        object: &CanonicalObject,
         source: &Arc<Source>,
         how: How,
     ) -> Result<Outcome, origin::Error> {
         let fetched_at = self.clock.now();
-        let record = |head: ObjectHead, checksums_known| {
-            let body = head
-                .body_id(object)
-                .expect("an object that may be kept has a strong ETag");
-            let record = Record {
-                body,
-                head,
-                checksums_known,
-                fetched_at,
-            };
-            match self.records.admit(ticket, record) {
-                Ok(record) | Err(record) => record,
-            }
-        };
-        match how {
+        let origin = &source.route.origin.origin;
+        // An error is not kept: it does not wait for the trial.
+        let pinned = self.pins.hold(source).map(Ok);
+        let (told, pinned) = match how {
             How::Head => {
-                let (bucket, key) = (source.route.origin_bucket.clone(), source.key.clone());
-                let ask = source.route.origin.origin.head(Head {
-                    bucket,
-                    key,
-                    checksums: true,
-                });
-                // An error is not kept: it does not wait for the trial.
-                let (head, pinned) = futures::try_join!(ask, self.pins.hold(source).map(Ok))?;
-                let lastingly = !eligibility::may_keep(&head);
-                if !pinned || lastingly {
-                    return Ok(Outcome::NotKept { lastingly });
-                }
-                Ok(Outcome::Record(record(head, true)))
+                let (head, pinned) = futures::try_join!(origin.head(source.head()), pinned)?;
+                (Some(Told::of(head, true)), pinned)
             }
             How::Get(range) => {
                 let get = first_get(source, range);
-                let checksums = get.checksums;
-                let ask = source.route.origin.origin.get(get);
-                let (fetched, pinned) = futures::try_join!(ask, self.pins.hold(source).map(Ok))?;
-                let lastingly = !eligibility::may_keep(&fetched.head);
-                if !pinned || lastingly {
-                    return Ok(Outcome::NotKept { lastingly });
-                }
-                let record = record(fetched.head.clone(), checksums);
-                self.adopt(&record, source, fetched);
-                Ok(Outcome::Record(record))
+                let checksums_known = get.checksums;
+                let (fetched, pinned) = futures::try_join!(origin.get(get), pinned)?;
+                let Fetched { head, range, body } = fetched;
+                let bytes = Some((range, body));
+                let told = Told::of(head, checksums_known);
+                (Some(Told { bytes, ..told }), pinned)
             }
+            How::Part(number, bytes) => {
+                let ask = source.part(number, bytes == Bytes::Wanted);
+                let (told, pinned) = futures::try_join!(ask, pinned)?;
+                let told = told.map(|ToldPart { head, part, body }| {
+                    let bytes = (bytes == Bytes::Wanted).then(|| (part.range.clone(), body));
+                    let told = Told::of(head, false);
+                    let part = Some((number, part));
+                    Told {
+                        bytes,
+                        part,
+                        ..told
+                    }
+                });
+                (told, pinned)
+            }
+        };
+        let Some(told) = told.filter(|told| eligibility::is_about(&told.head, &source.subject))
+        else {
+            return Ok(Outcome::NotKept { lastingly: false });
+        };
+        let lastingly = !eligibility::may_keep(&told.head, source.keeping);
+        if !pinned || lastingly {
+            return Ok(Outcome::NotKept { lastingly });
         }
+        Ok(Outcome::Record(self.keep(ticket, source, told, fetched_at)))
+    }
+
+    /// Makes a record of what was told, and a fill of the bytes that came with it.
+    fn keep(
+        &self,
+        ticket: &Ticket,
+        source: &Arc<Source>,
+        told: Told,
+        fetched_at: Moment,
+    ) -> Arc<Record> {
+        let Told {
+            head,
+            checksums_known,
+            part,
+            bytes,
+        } = told;
+        let body = head
+            .body_id(&source.subject.object)
+            .expect("an object that may be kept has a strong ETag");
+        let before = self.records.lookup(&source.subject).record;
+        let before = before.filter(|before| before.body == body);
+        let parts = before
+            .map(|before| Arc::clone(&before.parts))
+            .unwrap_or_default();
+        if let Some((number, part)) = part {
+            parts.learn(number, part);
+        }
+        let record = Record {
+            body,
+            head,
+            checksums_known,
+            fetched_at,
+            parts,
+        };
+        let (Ok(record) | Err(record)) = self.records.admit(ticket, &source.subject, record);
+        if let Some((range, body)) = bytes {
+            self.adopt(&record, source, range, body);
+        }
+        record
     }
 
     /// Makes a fill of the bytes that came with the first answer.
     ///
     /// A body of up to a segment is read on to its end: it is one request, and breaking it off would waste what is already
     /// on its way. Of a larger one only the first part is taken; the rest comes in parallel.
-    fn adopt(&self, record: &Record, source: &Arc<Source>, fetched: Fetched) {
-        let Fetched {
-            range,
-            body: answer,
-            ..
-        } = fetched;
-        if range.is_empty() {
+    fn adopt(&self, record: &Record, source: &Arc<Source>, range: Range<u64>, answer: Body) {
+        let body = self.bodies.of(&record.body);
+        if source.tier.missing(body.digest, range.clone()).is_none() {
             return;
         }
         let end = if range.end - range.start <= SEGMENT {
@@ -239,7 +300,6 @@ impl Crew {
         } else {
             range.start + LARGEST_FILL
         };
-        let body = self.bodies.of(&record.body);
         let fill = Fill::new(range.start..end);
         lock(&body.fills).push(Arc::clone(&fill));
         lock(&body.history).widen(range, record.body.size());
@@ -257,16 +317,35 @@ impl Crew {
 /// A flight in the air. However its task ends, it lands: all who joined it wait for that.
 struct Aloft {
     flights: Arc<Flights>,
-    object: CanonicalObject,
+    topic: Topic,
     flight: Arc<Flight>,
+}
+
+/// What an origin's answer tells, whatever was asked.
+struct Told {
+    head: ObjectHead,
+    checksums_known: bool,
+    part: Option<(PartNumber, Part)>,
+    bytes: Option<(Range<u64>, Body)>,
+}
+
+impl Told {
+    fn of(head: ObjectHead, checksums_known: bool) -> Self {
+        Self {
+            head,
+            checksums_known,
+            part: None,
+            bytes: None,
+        }
+    }
 }
 
 impl Aloft {
     fn land(&self, outcome: Outcome) {
         let mut flying = lock(&self.flights.flying);
         let is_this = |current: &Arc<Flight>| Arc::ptr_eq(current, &self.flight);
-        if flying.get(&self.object).is_some_and(is_this) {
-            flying.remove(&self.object);
+        if flying.get(&self.topic).is_some_and(is_this) {
+            flying.remove(&self.topic);
         }
         drop(flying);
         self.flight.outcome.send_replace(Some(outcome));
@@ -302,12 +381,9 @@ fn first_get(source: &Source, range: Option<RangeSpec>) -> Get {
         },
         RangeSpec::Suffix { length } => RangeSpec::Suffix { length },
     });
-    let (bucket, key) = (source.route.origin_bucket.clone(), source.key.clone());
     Get {
-        bucket,
-        key,
         range: widened,
-        pin: None,
         checksums: range.is_none(),
+        ..source.get()
     }
 }

@@ -1,56 +1,33 @@
 //! The head of an answer that is made from a record. Pure.
 
-use std::ops::Range;
-
-use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, EXPIRES, HeaderName, HeaderValue,
-    LAST_MODIFIED,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
+use super::asked::Asked;
 use crate::records::Record;
 use crate::types::{Body, body};
 
-/// Headers that a 304 carries: what a cache needs to go on with its copy.
-const ON_NOT_MODIFIED: [HeaderName; 4] = [ETAG, LAST_MODIFIED, CACHE_CONTROL, EXPIRES];
-
-/// The head of a 200, or of a 206 where there is a range. `checksums`: whether the client asked for them.
-pub(super) fn found(
-    record: &Record,
-    range: Option<&Range<u64>>,
-    checksums: bool,
-) -> Response<Body> {
+/// The head of a 200, or of a 206 where not the whole is asked for. `checksums`: whether the client asked for them.
+pub(super) fn found(record: &Record, asked: &Asked, checksums: bool) -> Response<Body> {
     let mut response = Response::new(body::empty());
     *response.headers_mut() = record.head.headers.clone();
     // The checksum of the whole object beside a part of it makes SDKs reject the part.
-    if range.is_some() || !checksums {
+    if *asked != Asked::Whole || !checksums {
         remove_checksums(response.headers_mut());
     }
     let size = record.body.size();
-    let length = match range {
-        Some(range) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let value = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-            let value = HeaderValue::try_from(value).expect("digits are a header's value");
-            response.headers_mut().insert(CONTENT_RANGE, value);
-            range.end - range.start
-        }
-        None => size,
-    };
-    response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    response
-}
-
-/// A 304.
-pub(super) fn not_modified(record: &Record) -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    let version = HeaderName::from_static("x-amz-version-id");
-    for name in ON_NOT_MODIFIED.into_iter().chain([version]) {
-        for value in record.head.headers.get_all(&name) {
-            response.headers_mut().append(&name, value.clone());
-        }
+    let range = asked.bytes(size);
+    if *asked != Asked::Whole {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let value = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+        let value = HeaderValue::try_from(value).expect("digits are a header's value");
+        response.headers_mut().insert(CONTENT_RANGE, value);
     }
+    if let Asked::Part(part) = asked {
+        response.headers_mut().extend(part.headers(checksums));
+    }
+    let length = range.end - range.start;
+    response.headers_mut().insert(CONTENT_LENGTH, length.into());
     response
 }
 
@@ -64,9 +41,12 @@ fn remove_checksums(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::clock::Moment;
     use crate::origin::ObjectHead;
+    use crate::records::Part;
     use crate::types::{CanonicalObject, ETag, OriginFingerprint};
 
     fn record() -> Record {
@@ -98,24 +78,25 @@ mod tests {
             head,
             checksums_known: true,
             fetched_at: Moment::default(),
+            parts: Arc::default(),
         }
     }
 
     #[test]
     fn checksums_are_for_whole_answers_that_ask_for_them() {
-        let checksum = |range: Option<&Range<u64>>, asked| {
-            found(&record(), range, asked)
+        let checksum = |asked: &Asked, checksums| {
+            found(&record(), asked, checksums)
                 .headers()
                 .contains_key("x-amz-checksum-crc32")
         };
-        assert!(checksum(None, true));
-        assert!(!checksum(None, false));
-        assert!(!checksum(Some(&(0..100)), true));
+        assert!(checksum(&Asked::Whole, true));
+        assert!(!checksum(&Asked::Whole, false));
+        assert!(!checksum(&Asked::Range(0..100), true));
     }
 
     #[test]
-    fn a_part_says_which_one_it_is() {
-        let response = found(&record(), Some(&(10..20)), false);
+    fn a_range_says_which_one_it_is() {
+        let response = found(&record(), &Asked::Range(10..20), false);
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!(response.headers()[CONTENT_RANGE], "bytes 10-19/100");
         assert_eq!(response.headers()[CONTENT_LENGTH], "10");
@@ -123,9 +104,25 @@ mod tests {
     }
 
     #[test]
-    fn a_304_has_the_tag_and_no_length() {
-        let response = not_modified(&record());
-        assert_eq!(response.headers()[ETAG], "\"e\"");
-        assert!(!response.headers().contains_key(CONTENT_LENGTH));
+    fn a_part_has_its_own_checksum_and_the_count_of_parts() {
+        let own = [
+            ("x-amz-checksum-crc32", "BBBBBB=="),
+            ("x-amz-mp-parts-count", "3"),
+        ];
+        let own = own.map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        let part = Part::new(40..80, &HeaderMap::from_iter(own)).expect("a part");
+        let response = found(&record(), &Asked::Part(part.clone()), true);
+        let headers = response.headers();
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(headers[CONTENT_RANGE], "bytes 40-79/100");
+        assert_eq!(headers["x-amz-mp-parts-count"], "3");
+        let checksums: Vec<_> = headers.get_all("x-amz-checksum-crc32").iter().collect();
+        assert_eq!(checksums, ["BBBBBB=="]);
+        assert!(!headers.contains_key("x-amz-checksum-type"));
+        let response = found(&record(), &Asked::Part(part), false);
+        assert!(!response.headers().contains_key("x-amz-checksum-crc32"));
     }
 }

@@ -1,17 +1,19 @@
 //! GetObject and HeadObject, through the cache.
 //!
 //! In order: what only the origin may answer is passed through; the record is looked up and, where it is unknown, stale or
-//! in doubt, the origin is asked (`describe`); conditions and range are judged by the record, but no error is answered
-//! from a record that was not confirmed in this request; a reader is set on the bytes, and the head is sent when the first of
-//! them is there.
+//! in doubt, the origin is asked (`know`, `describe`); conditions and range are judged by the record, and where they fail the
+//! origin says so itself; a reader is set on the bytes, and the head is sent when the first of them is there.
 
+mod asked;
 mod bodies;
 mod conditions;
 mod describe;
 mod eligibility;
 mod fill;
 mod head;
+mod know;
 mod not_kept;
+mod not_modified;
 mod pass_through;
 mod pins;
 mod plan;
@@ -21,20 +23,22 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use http::StatusCode;
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use asked::{Asked, Unanswered};
 pub(crate) use bodies::Bodies;
-use conditions::Verdict;
+use conditions::{Cause, Verdict};
+use describe::Departed;
 pub(crate) use describe::Flights;
-use describe::{Crew, Departed, Described, How, Outcome};
 use fill::Failure;
+use know::Known;
 pub(crate) use not_kept::NotKept;
+pub(crate) use not_modified::NotModified;
 pub(crate) use pins::Pins;
 use reader::{Origin as First, Reader};
 pub use request::{Conditions, Demand, Read, ReadMethod};
@@ -47,8 +51,7 @@ use crate::origin;
 use crate::records::Record;
 use crate::routes::Route;
 use crate::types::layout::PAGE;
-use crate::types::range::Parsed;
-use crate::types::{CanonicalObject, RangeSpec, Source};
+use crate::types::{CanonicalObject, Source, Subject};
 
 /// Answers past the cache at a time when memory is full; beyond it clients are told to slow down.
 pub(crate) const BYPASS_LANE: usize = 64;
@@ -65,18 +68,10 @@ enum Attempt {
     Confirm,
     /// The origin must answer this itself.
     PassThrough,
+    /// The origin must answer this itself: how it says that an object is unchanged is not known yet.
+    Learn(Cause, Arc<Record>),
     /// No memory for the first byte.
     Overload,
-}
-
-/// A record that may answer, and how it came to be trusted.
-struct Known {
-    record: Arc<Record>,
-    source: Source,
-    /// Whether the origin was asked in this request.
-    confirmed: bool,
-    /// Whether the first bytes are already on their way on account of this request.
-    own_fill: bool,
 }
 
 impl Gateway {
@@ -95,23 +90,26 @@ impl Gateway {
     }
 
     async fn read_behind(&self, route: Arc<Route>, read: Read) -> Result<Answer, Error> {
-        let key = route.origin_key(&read.key)?;
         let object = CanonicalObject {
             origin: route.fingerprint,
-            key: key.clone(),
+            key: route.origin_key(&read.key)?,
         };
         let source = Arc::new(From {
+            keeping: route.rule(&read.key).keeping,
             route,
-            key,
+            subject: Subject {
+                object,
+                version_id: read.version_id.as_deref().map(Arc::from),
+            },
             records: Arc::clone(&self.records),
             tier: Arc::clone(&self.tier),
             memory: self.memory.clone(),
             metrics: Arc::clone(&self.metrics),
             tasks: self.tasks.clone(),
         });
-        if !eligibility::may_answer(&read)
-            || self.pins.refused(&object.origin)
-            || self.not_kept.contains(&object)
+        if !eligibility::may_answer(&read, &source.route.terms)
+            || self.pins.refused(&source.route.fingerprint)
+            || self.not_kept.contains(&source.subject)
         {
             return pass_through::pass_through(&source, &read, None).await;
         }
@@ -123,13 +121,13 @@ impl Gateway {
         let departed = self.flights.departed();
         let mut confirm = (read.freshness == Demand::Revalidate).then_some(departed);
         for _ in 0..ATTEMPTS {
-            match self
-                .attempt(&source, &object, &read, confirm, &mut entry)
-                .await?
-            {
+            match self.attempt(&source, &read, confirm, &mut entry).await? {
                 Attempt::Done(answer) => return Ok(answer),
                 Attempt::Again | Attempt::Confirm => confirm = Some(departed),
                 Attempt::PassThrough => break,
+                Attempt::Learn(cause, record) => {
+                    return self.learn(&source, &read, cause, &record).await;
+                }
                 Attempt::Overload => return self.bypass_lane(&source, &read).await,
             }
         }
@@ -138,7 +136,9 @@ impl Gateway {
 
     /// Past the cache while there is room in the lane; else the client is told to come back.
     async fn bypass_lane(&self, source: &From, read: &Read) -> Result<Answer, Error> {
-        match Arc::clone(&self.bypass_lane).try_acquire_owned() {
+        let lane: Result<OwnedSemaphorePermit, _> =
+            Arc::clone(&self.bypass_lane).try_acquire_owned();
+        match lane {
             Ok(lane) => pass_through::pass_through(source, read, Some(lane)).await,
             Err(_) => {
                 self.metrics.cache.slowed_down.increment();
@@ -147,138 +147,88 @@ impl Gateway {
         }
     }
 
+    /// Passes a read through whose object has not changed, and learns from the answer how its origin says so.
+    async fn learn(
+        &self,
+        source: &From,
+        read: &Read,
+        cause: Cause,
+        record: &Record,
+    ) -> Result<Answer, Error> {
+        let answer = pass_through::pass_through(source, read, None).await?;
+        if answer.response.status() == StatusCode::NOT_MODIFIED {
+            let (object, told) = (&record.head.headers, answer.response.headers());
+            let bucket = source.route.fingerprint;
+            self.not_modified.learn(bucket, cause, object, told);
+        }
+        Ok(answer)
+    }
+
     async fn attempt(
         &self,
         source: &Arc<From>,
-        object: &CanonicalObject,
         read: &Read,
         confirm: Option<Departed>,
         entry: &mut Option<Reservation>,
     ) -> Result<Attempt, Error> {
-        let known = match self.know(source, object, read, confirm).await? {
+        let known = match self.know(source, read, confirm).await? {
             Ok(known) => known,
             Err(attempt) => return Ok(attempt),
         };
-        let record = &known.record;
-        if read
-            .version_id
-            .as_ref()
-            .is_some_and(|id| record.body.version_id() != Some(id))
-        {
-            return Ok(Attempt::PassThrough);
-        }
-        match read
-            .conditions
-            .judge(&record.head.etag, &record.head.headers)
-        {
+        // What the origin has just confirmed to be an error, it words itself.
+        let error = if known.confirmed {
+            Attempt::PassThrough
+        } else {
+            Attempt::Confirm
+        };
+        let head = &known.record.head;
+        let now = self.clock.wall();
+        match read.conditions.judge(&head.etag, &head.headers, now) {
             Verdict::Proceed => {}
-            Verdict::NotModified => {
-                let response = head::not_modified(record);
-                return Ok(Attempt::Done(Answer {
-                    response,
-                    source: known.source,
-                }));
+            Verdict::NotModified(cause) => {
+                let bucket = source.route.fingerprint;
+                let answer = self.not_modified.answer(bucket, cause, &head.headers);
+                return Ok(match answer {
+                    Some(response) => Attempt::Done(Answer {
+                        response,
+                        source: known.source,
+                    }),
+                    None => Attempt::Learn(cause, known.record),
+                });
             }
-            Verdict::Failed(condition) if known.confirmed => {
-                return Err(Error::PreconditionFailed { condition });
-            }
-            Verdict::Failed(_) => return Ok(Attempt::Confirm),
+            Verdict::Failed => return Ok(error),
+            Verdict::Unsure => return Ok(Attempt::PassThrough),
         }
-        let range = match asked_range(read, record) {
-            Ok(range) => range,
-            Err(size) if known.confirmed => return Err(Error::RangeNotSatisfiable { size }),
-            Err(_) => return Ok(Attempt::Confirm),
+        let asked = match Asked::of(read, &known.record) {
+            Ok(asked) => asked,
+            Err(Unanswered::OutOfRange) => return Ok(error),
+            Err(Unanswered::UnknownPart) => return Ok(Attempt::Again),
+            Err(Unanswered::Unsure) => return Ok(Attempt::PassThrough),
         };
         match read.method {
-            ReadMethod::Head => self.head(source, object, read, known, range).await,
-            ReadMethod::Get => self.get(source, object, read, known, range, entry).await,
+            ReadMethod::Head => self.head(source, read, known, &asked).await,
+            ReadMethod::Get => self.get(source, read, known, &asked, entry).await,
         }
-    }
-
-    /// The record to answer from: the one at hand where it may speak, else what the origin says. With `confirm`, what it
-    /// says after this read has come.
-    async fn know(
-        &self,
-        source: &Arc<From>,
-        object: &CanonicalObject,
-        read: &Read,
-        confirm: Option<Departed>,
-    ) -> Result<Result<Known, Attempt>, Error> {
-        let lookup = self.records.lookup(object);
-        let freshness = source.route.rule(&read.key).freshness;
-        let trusted = confirm.is_none() && !lookup.confirm && !lookup.write_open;
-        let old = match lookup.record {
-            Some(record) if trusted && record.is_fresh(freshness, self.clock.now()) => {
-                let source = Source::Memory;
-                return Ok(Ok(Known {
-                    record,
-                    source,
-                    confirmed: false,
-                    own_fill: false,
-                }));
-            }
-            old => old,
-        };
-        let headers_will_do =
-            read.method == ReadMethod::Head || read.conditions.may_spare_the_body();
-        let how = if old.is_some() || headers_will_do {
-            How::Head
-        } else {
-            How::Get(single(read))
-        };
-        let Described { outcome, own } = self
-            .crew()
-            .describe(object, source, how, confirm.unwrap_or(Departed::NONE))
-            .await;
-        let record = match outcome {
-            Outcome::Record(record) => record,
-            Outcome::NotKept { lastingly } => {
-                if lastingly {
-                    self.not_kept.insert(object);
-                }
-                return Ok(Err(Attempt::PassThrough));
-            }
-            Outcome::Failed(error) => {
-                return refused(&error, read, own || confirm.is_some()).map(Err);
-            }
-        };
-        let source = match (old, how, own) {
-            (Some(old), _, _) if old.body == record.body => Source::Revalidated,
-            (_, _, true) => Source::Origin,
-            (_, _, false) => Source::Coalesced,
-        };
-        let own_fill = own && how != How::Head;
-        Ok(Ok(Known {
-            record,
-            source,
-            // A flight that departed before this read came tells what was so then.
-            confirmed: own || confirm.is_some(),
-            own_fill,
-        }))
     }
 
     async fn head(
         &self,
         source: &Arc<From>,
-        object: &CanonicalObject,
         read: &Read,
         known: Known,
-        range: Option<Range<u64>>,
+        asked: &Asked,
     ) -> Result<Attempt, Error> {
-        let record = if read.checksum_mode && !known.record.checksums_known {
-            match self
-                .with_checksums(source, object, read, &known.record)
-                .await?
-            {
+        let wants_checksums = read.checksum_mode && *asked == Asked::Whole;
+        let record = if wants_checksums && !known.record.checksums_known {
+            match self.with_checksums(source, read, &known.record).await? {
                 Ok(record) => record,
                 Err(attempt) => return Ok(attempt),
             }
         } else {
             known.record
         };
-        let response = head::found(&record, range.as_ref(), read.checksum_mode);
         Ok(Attempt::Done(Answer {
-            response,
+            response: head::found(&record, asked, read.checksum_mode),
             source: known.source,
         }))
     }
@@ -286,10 +236,9 @@ impl Gateway {
     async fn get(
         &self,
         source: &Arc<From>,
-        object: &CanonicalObject,
         read: &Read,
         known: Known,
-        range: Option<Range<u64>>,
+        asked: &Asked,
         entry: &mut Option<Reservation>,
     ) -> Result<Attempt, Error> {
         let Known {
@@ -298,15 +247,17 @@ impl Gateway {
             own_fill,
             ..
         } = known;
-        let bytes = range.clone().unwrap_or(0..record.body.size());
+        let bytes = asked.bytes(record.body.size());
+        let length = bytes.end - bytes.start;
         let mut reader = Reader::new(Arc::clone(source), self.bodies.of(&record.body), bytes);
         if own_fill {
             reader.started_the_fill();
         }
-        let wants_checksums = read.checksum_mode && range.is_none() && !record.checksums_known;
+        let wants_checksums =
+            read.checksum_mode && *asked == Asked::Whole && !record.checksums_known;
         let (first, checksums) = futures::join!(reader.next(), async {
             if wants_checksums {
-                Some(self.with_checksums(source, object, read, &record).await)
+                Some(self.with_checksums(source, read, &record).await)
             } else {
                 None
             }
@@ -329,13 +280,10 @@ impl Gateway {
             First::Joined => Source::Coalesced,
             First::Tier => told,
         };
-        let mut response = head::found(&record, range.as_ref(), read.checksum_mode);
+        let mut response = head::found(&record, asked, read.checksum_mode);
         if let Some(first) = first {
             let body = reader::Answer::new(first, reader);
-            debug_assert_eq!(
-                body.size_hint().exact(),
-                range.map_or(Some(record.body.size()), |r| Some(r.end - r.start))
-            );
+            debug_assert_eq!(body.size_hint().exact(), Some(length));
             let entry = entry.take();
             *response.body_mut() = body
                 .map_frame(move |frame| {
@@ -349,85 +297,9 @@ impl Gateway {
             source: told,
         }))
     }
-
-    /// The same record with its checksums, which are asked for now.
-    async fn with_checksums(
-        &self,
-        source: &Arc<From>,
-        object: &CanonicalObject,
-        read: &Read,
-        record: &Record,
-    ) -> Result<Result<Arc<Record>, Attempt>, Error> {
-        match self
-            .crew()
-            .describe(object, source, How::Head, Departed::NONE)
-            .await
-            .outcome
-        {
-            // Joined flights may be reads of a range, which tell no checksums either: the answer then has none, as if
-            // the client had not asked.
-            Outcome::Record(new) if new.body == record.body => Ok(Ok(new)),
-            Outcome::Record(_) => Ok(Err(Attempt::Again)),
-            Outcome::NotKept { .. } => Ok(Err(Attempt::PassThrough)),
-            Outcome::Failed(error) => refused(&error, read, true).map(Err),
-        }
-    }
-
-    fn crew(&self) -> Crew {
-        Crew {
-            flights: Arc::clone(&self.flights),
-            bodies: Arc::clone(&self.bodies),
-            records: Arc::clone(&self.records),
-            pins: Arc::clone(&self.pins),
-            clock: self.clock.clone(),
-        }
-    }
 }
 
 /// The lane for answers past the cache.
 pub(crate) fn bypass_lane() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(BYPASS_LANE))
-}
-
-/// What becomes of a read whose object the origin would not describe.
-///
-/// An error that a flight from before this read brought back has to be confirmed; those who joined that flight share the
-/// next one. The error of a GET has a document, which a HEAD does not bring, and which names the client's own range where
-/// that is what is wrong.
-fn refused(error: &Arc<origin::Error>, read: &Read, confirmed: bool) -> Result<Attempt, Error> {
-    if let origin::Error::Refused(refusal) = &**error
-        && refusal.status.is_client_error()
-    {
-        let its_own =
-            refusal.body.is_empty() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE;
-        if !confirmed {
-            return Ok(Attempt::Confirm);
-        }
-        if its_own && read.method == ReadMethod::Get {
-            return Ok(Attempt::PassThrough);
-        }
-    }
-    Err(Error::Origin(origin::Error::shared(error)))
-}
-
-fn single(read: &Read) -> Option<RangeSpec> {
-    match read.range? {
-        Parsed::Single(range) => Some(range),
-        Parsed::Ignored | Parsed::Several => None,
-    }
-}
-
-/// The bytes that the read asks for; none for the whole body, the body's size where it has no such bytes.
-fn asked_range(read: &Read, record: &Record) -> Result<Option<Range<u64>>, u64> {
-    let Some(range) = single(read) else {
-        return Ok(None);
-    };
-    if !read
-        .conditions
-        .range_counts(&record.head.etag, &record.head.headers)
-    {
-        return Ok(None);
-    }
-    let size = record.body.size();
-    range.resolve(size).map(Some).map_err(|_| size)
 }

@@ -1,12 +1,13 @@
 //! Objects that were found to be none of the cache's business, so that the next read of them goes straight through.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use super::bodies::lock;
 use crate::clock::{Clock, Moment};
-use crate::types::CanonicalObject;
+use crate::types::Subject;
 
 /// How long the finding holds: the object may be replaced by one that may be kept.
 const HOLDS: Duration = Duration::from_secs(60);
@@ -18,6 +19,7 @@ const REMEMBERED: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct NotKept {
     clock: Clock,
+    hasher: RandomState,
     since: Mutex<HashMap<u64, Moment>>,
 }
 
@@ -26,30 +28,31 @@ impl NotKept {
     pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
+            hasher: RandomState::new(),
             since: Mutex::default(),
         }
     }
 
-    /// Remembers that `object` is not kept.
-    pub(super) fn insert(&self, object: &CanonicalObject) {
+    /// Remembers that `subject` is not kept.
+    pub(super) fn insert(&self, subject: &Subject) {
         let now = self.clock.now();
         let mut since = lock(&self.since);
         if since.len() >= REMEMBERED {
             since.retain(|_, found| now.since(*found) < HOLDS);
         }
         if since.len() < REMEMBERED {
-            since.insert(object.hash64(), now);
+            since.insert(self.hasher.hash_one(subject), now);
         }
     }
 
-    /// Whether `object` was lately found not to be kept.
-    pub(super) fn contains(&self, object: &CanonicalObject) -> bool {
+    /// Whether `subject` was lately found not to be kept.
+    pub(super) fn contains(&self, subject: &Subject) -> bool {
         let since = lock(&self.since);
         if since.is_empty() {
             return false;
         }
         since
-            .get(&object.hash64())
+            .get(&self.hasher.hash_one(subject))
             .is_some_and(|found| self.clock.now().since(*found) < HOLDS)
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn pass_through(
         operation,
         method,
         bucket: Some(source.route.origin_bucket.clone()),
-        key: Some(source.key.clone()),
+        key: Some(source.key().clone()),
         query: read.query.clone(),
         headers: read.headers.clone(),
         payload: Payload::Whole(Bytes::new()),

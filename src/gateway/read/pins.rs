@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::bodies::lock;
 use super::source::Source;
-use crate::origin::{Get, Pin};
+use crate::origin::Get;
 use crate::types::{ETag, OriginFingerprint, RangeSpec};
 
 /// A tag that no object has.
@@ -53,14 +53,9 @@ struct Unknown;
 
 async fn ask(source: &Source) -> Result<bool, Unknown> {
     let get = Get {
-        bucket: source.route.origin_bucket.clone(),
-        key: source.key.clone(),
         range: Some(RangeSpec::Closed { first: 0, last: 0 }),
-        pin: Some(Pin {
-            etag: ETag::new(IMPOSSIBLE),
-            version_id: None,
-        }),
-        checksums: false,
+        pin: Some(ETag::new(IMPOSSIBLE)),
+        ..source.get()
     };
     match source.route.origin.origin.get(get).await {
         Ok(_) => {

@@ -17,7 +17,7 @@ use crate::memory::OpenBody;
 use crate::origin;
 use crate::types;
 use crate::types::Body;
-use crate::types::layout::page_ceil;
+use crate::types::layout::{PAGE, page_ceil};
 
 /// Reads of at least this many bytes are large: they fill what they ask for, in parallel, whatever came before.
 const LARGE: u64 = 1 << 20;
@@ -230,7 +230,11 @@ impl Reader {
         let mut running = lock(&self.body.fills);
         let claims: Vec<_> = running.iter().map(|fill| fill.claim()).collect();
         let missing = |range| self.source.tier.missing(self.body.digest, range);
-        for range in plan::fills(range, &claims, missing) {
+        // What is left of a page behind a fill that ends where the reader does, as one of a part, is not worth a request.
+        let end = self.range.end;
+        let is_worth_it = |range: &Range<u64>| range.start < end || range.end - range.start >= PAGE;
+        let fills = plan::fills(range, &claims, missing).into_iter();
+        for range in fills.filter(is_worth_it) {
             let fill = Fill::new(range);
             running.push(Arc::clone(&fill));
             self.started |= fill.range.contains(&self.at);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use crate::types::range::Parsed;
-use crate::types::{BucketName, ObjectKey};
+use crate::types::{BucketName, ObjectKey, PartNumber};
 
 /// GetObject or HeadObject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Demand {
     Bypass,
 }
 
-/// The conditions of a read. A date that does not parse counts as absent, as in S3.
+/// The conditions of a read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     pub if_match: Option<String>,
@@ -47,10 +47,12 @@ pub struct Read {
     pub conditions: Conditions,
     /// `x-amz-checksum-mode: ENABLED`.
     pub checksum_mode: bool,
-    /// `partNumber`, from 1 to 10,000.
-    pub part_number: Option<u32>,
+    pub part_number: Option<PartNumber>,
     pub version_id: Option<String>,
     pub freshness: Demand,
+    /// Whether all that decides the answer is here and has one meaning. Where a header is repeated, malformed or no text the
+    /// origin has to make of it what it does.
+    pub is_clear: bool,
     /// The decoded query without what signed it, for passing through.
     pub query: Vec<(String, String)>,
     /// The client's headers without those of the transport and of the signature, for passing through.

@@ -4,15 +4,21 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+
 use super::fill::Failure;
 use crate::cache;
+use crate::gateway::forward::accept;
 use crate::memory::Memory;
-use crate::origin::{self, Fetched, Get, Pin};
+use crate::origin::answer::{describe, part_placed};
+use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Payload};
 use crate::records::Records;
-use crate::routes::Route;
+use crate::records::parts::{Part, without_parts_own};
+use crate::routes::{Keeping, Route};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::types::{Body, BodyId, ObjectKey, RangeSpec};
+use crate::types::{Body, BodyId, ObjectKey, OperationName, PartNumber, RangeSpec, Subject};
 
 /// The first pause before a failed request is sent again; the second is four times as long.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -21,8 +27,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) route: Arc<Route>,
-    /// The key at the origin.
-    pub(super) key: ObjectKey,
+    /// What is read, under the origin's names.
+    pub(super) subject: Subject,
+    /// How the object is kept.
+    pub(super) keeping: Keeping,
     pub(super) records: Arc<Records>,
     pub(super) tier: Arc<cache::memory::Tier>,
     pub(super) memory: Memory,
@@ -30,7 +38,85 @@ pub(super) struct Source {
     pub(super) tasks: Tasks,
 }
 
+/// What an origin says of a part.
+pub(super) struct ToldPart {
+    /// The whole object's description, without what is the part's.
+    pub(super) head: ObjectHead,
+    pub(super) part: Part,
+    pub(super) body: Body,
+}
+
 impl Source {
+    /// A read of all of it.
+    pub(super) fn get(&self) -> Get {
+        Get {
+            version_id: self.subject.version_id.clone(),
+            requester_pays: self.route.terms.requester_pays,
+            ..Get::of(self.route.origin_bucket.clone(), self.key().clone())
+        }
+    }
+
+    /// A look at it.
+    pub(super) fn head(&self) -> Head {
+        Head {
+            version_id: self.subject.version_id.clone(),
+            checksums: true,
+            requester_pays: self.route.terms.requester_pays,
+            ..Head::of(self.route.origin_bucket.clone(), self.key().clone())
+        }
+    }
+
+    /// The key at the origin.
+    pub(super) fn key(&self) -> &ObjectKey {
+        &self.subject.object.key
+    }
+
+    /// Asks the origin for a part, with its bytes or only where it lies. None where the answer does not say so in a way
+    /// that can be kept.
+    ///
+    /// # Errors
+    /// The origin's.
+    pub(super) async fn part(
+        &self,
+        number: PartNumber,
+        bytes: bool,
+    ) -> Result<Option<ToldPart>, origin::Error> {
+        let (operation, method) = match bytes {
+            true => (OperationName::GetObject, Method::GET),
+            false => (OperationName::HeadObject, Method::HEAD),
+        };
+        let version = self.subject.version_id.as_deref();
+        let version = version.map(|id| ("versionId".to_owned(), id.to_owned()));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
+        if self.route.terms.requester_pays {
+            headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+        }
+        let call = Call {
+            operation,
+            method,
+            bucket: Some(self.route.origin_bucket.clone()),
+            key: Some(self.key().clone()),
+            query: [("partNumber".to_owned(), number.to_string())]
+                .into_iter()
+                .chain(version)
+                .collect(),
+            headers,
+            payload: Payload::Whole(Bytes::new()),
+        };
+        let answer = accept(self.route.origin.origin.call(call).await?).await?;
+        let (answer, body) = answer.into_parts();
+        Ok(
+            part_placed(answer.status, &answer.headers).and_then(|(range, size)| {
+                Some(ToldPart {
+                    part: Part::new(range, &answer.headers)?,
+                    head: describe(without_parts_own(answer.headers), size),
+                    body,
+                })
+            }),
+        )
+    }
+
     /// Asks the origin for `range` of exactly this body.
     ///
     /// # Errors
@@ -41,11 +127,11 @@ impl Source {
         range: Range<u64>,
     ) -> Result<Body, origin::Error> {
         let get = Get {
-            bucket: self.route.origin_bucket.clone(),
-            key: self.key.clone(),
+            version_id: (self.subject.version_id.clone())
+                .or_else(|| body.version_id().map(Into::into)),
             range: Some(RangeSpec::from(range.clone())),
-            pin: Some(Pin::from(body)),
-            checksums: false,
+            pin: Some(body.etag().clone()),
+            ..self.get()
         };
         let Fetched {
             head,
@@ -74,7 +160,7 @@ impl Source {
         match failure {
             Failure::Deserted => {}
             Failure::Gone => {
-                self.records.forget(&body.object, body);
+                self.records.forget(&self.subject, body);
                 tracing::debug!(key = %body.object.key, "a body vanished at the origin before it was filled");
             }
             Failure::NoMemory | Failure::Origin(_) => {

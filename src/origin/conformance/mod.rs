@@ -13,7 +13,7 @@ mod versions;
 use http::StatusCode;
 
 use self::client::{Client, Outcome};
-use super::{Error, Get, Head, Origin, Pin};
+use super::{Error, Get, Head, Origin};
 use crate::types::{BucketName, ETag, RangeSpec};
 
 /// Runs every claim against `origin`.
@@ -151,14 +151,9 @@ async fn typed_reads_are_pinned(client: &Client<'_>) {
     let etag = ETag::new(put.header("etag").expect("an ETag"));
     let get = |range, tag: &ETag| {
         client.origin.get(Get {
-            bucket: client.bucket.clone(),
-            key: "typed".parse().expect("a key"),
             range,
-            pin: Some(Pin {
-                etag: tag.clone(),
-                version_id: None,
-            }),
-            checksums: false,
+            pin: Some(tag.clone()),
+            ..Get::of(client.bucket.clone(), "typed".parse().expect("a key"))
         })
     };
     let range = Some(RangeSpec::Suffix { length: 4 });
@@ -177,11 +172,8 @@ async fn typed_reads_are_pinned(client: &Client<'_>) {
     let beyond = Some(RangeSpec::Open { first: 10 });
     assert_eq!(status(get(beyond, &etag).await), Some(416));
     let head = |key: &str| {
-        client.origin.head(Head {
-            bucket: client.bucket.clone(),
-            key: key.parse().expect("a key"),
-            checksums: false,
-        })
+        let key = key.parse().expect("a key");
+        client.origin.head(Head::of(client.bucket.clone(), key))
     };
     assert_eq!(head("typed").await.expect("an answer").size, 10);
     match head("no such key").await {

@@ -23,7 +23,7 @@ use super::meta::{Identity, Meta};
 use super::put::insert;
 use super::store::{Found, Store};
 use super::{Request, blocking, query};
-use crate::origin::{Fetched, Get, Head, ObjectHead, Pin};
+use crate::origin::{Fetched, Get, Head, ObjectHead};
 use crate::types::range::Parsed;
 use crate::types::{Body, BoxError, BucketName, ETag, ObjectKey, RangeSpec};
 
@@ -53,6 +53,7 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 pub(super) async fn get(store: &Arc<Store>, get: Get) -> Result<Fetched, Failure> {
     let store = Arc::clone(store);
     blocking(move || {
+        check_version(get.version_id.as_deref())?;
         let found = store.read(&get.bucket, &get.key)?;
         if let Some(pin) = &get.pin {
             check_pin(pin, &found.meta)?;
@@ -74,6 +75,7 @@ pub(super) async fn get(store: &Arc<Store>, get: Get) -> Result<Fetched, Failure
 pub(super) async fn head(store: &Arc<Store>, head: Head) -> Result<ObjectHead, Failure> {
     let store = Arc::clone(store);
     blocking(move || {
+        check_version(head.version_id.as_deref())?;
         let found = store.read(&head.bucket, &head.key)?;
         Ok(object_head(&found.meta, head.checksums))
     })
@@ -89,9 +91,8 @@ fn object_head(meta: &Meta, checksums: bool) -> ObjectHead {
     }
 }
 
-fn check_pin(pin: &Pin, meta: &Meta) -> Result<(), Fault> {
-    check_version(pin.version_id.as_deref())?;
-    if pin.etag.opaque() == meta.etag {
+fn check_pin(pin: &ETag, meta: &Meta) -> Result<(), Fault> {
+    if pin.opaque() == meta.etag {
         Ok(())
     } else {
         Err(Fault::condition("If-Match"))

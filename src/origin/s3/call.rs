@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
 use super::S3;
-use super::answer::remove_hop_by_hop;
 use super::chunked::{Chunked, content_encoding};
 use super::exact::Exact;
+use super::hop::remove_hop_by_hop;
 use super::sign::{Signed, sign};
 use crate::origin::{Call, Error, Payload, Stream};
 use crate::telemetry::origin::RequestKind;
@@ -42,6 +42,8 @@ pub(super) struct Envelope {
     key: Option<ObjectKey>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
+    /// What the request counts as.
+    kind: RequestKind,
 }
 
 /// A body ready to be sent, with the headers that describe it.
@@ -54,7 +56,12 @@ struct Load {
 impl Envelope {
     /// Splits the payload from the rest.
     pub(super) fn seal(call: Call) -> (Self, Payload) {
+        let kind = match call.method {
+            Method::GET | Method::HEAD => RequestKind::CallRead,
+            _ => RequestKind::CallWrite,
+        };
         let envelope = Self {
+            kind,
             operation: call.operation,
             method: call.method,
             bucket: call.bucket,
@@ -65,11 +72,13 @@ impl Envelope {
         (envelope, call.payload)
     }
 
-    fn kind(&self) -> RequestKind {
-        match self.method {
-            Method::GET | Method::HEAD => RequestKind::CallRead,
-            _ => RequestKind::CallWrite,
-        }
+    /// The same for a read that fills the cache.
+    pub(super) fn typed(self) -> Self {
+        let kind = match self.method {
+            Method::HEAD => RequestKind::Head,
+            _ => RequestKind::Get,
+        };
+        Self { kind, ..self }
     }
 
     /// The client's headers, without those that are made anew.
@@ -169,7 +178,7 @@ impl S3 {
         request.headers_mut().insert(header::HOST, host);
         *request.uri_mut() = uri;
         self.sign(&mut request, &signed, region).await?;
-        let answer = self.transport.send(envelope.kind(), request).await;
+        let answer = self.transport.send(envelope.kind, request).await;
         let answer = answer.map_err(|error| Error::Unreachable(error.into()))?;
         let mut answer = answer.map(BodyExt::boxed_unsync);
         remove_hop_by_hop(answer.headers_mut());
@@ -208,7 +217,7 @@ struct NoCredentials(#[source] BoxError);
 #[error("the request cannot be sent to the origin")]
 struct Unsendable(#[source] BoxError);
 
-fn unsendable(error: impl Into<BoxError>) -> Error {
+pub(super) fn unsendable(error: impl Into<BoxError>) -> Error {
     Error::Unreachable(Unsendable(error.into()).into())
 }
 

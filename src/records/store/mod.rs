@@ -12,7 +12,7 @@ use foyer::{Cache, CacheBuilder, S3FifoConfig};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::types::{BodyId, CanonicalObject};
+use crate::types::{BodyId, CanonicalObject, Subject};
 
 use super::epochs::{Epochs, SLOTS, Ticket};
 use super::protocol::{Effects, Machine};
@@ -22,7 +22,7 @@ use super::{Config, Record};
 pub struct Records {
     clock: Clock,
     epochs: Arc<Epochs>,
-    known: Cache<CanonicalObject, Known>,
+    known: Cache<Subject, Known>,
     protocol: Mutex<Protocol>,
 }
 
@@ -61,7 +61,7 @@ impl Records {
         let known = CacheBuilder::new(usize::try_from(config.capacity).unwrap_or(usize::MAX))
             .with_name("records")
             .with_eviction_config(S3FifoConfig::default())
-            .with_weighter(|_: &CanonicalObject, known: &Known| known.record.weight())
+            .with_weighter(|_: &Subject, known: &Known| known.record.weight())
             .build();
         let machine = Machine::alone(Arc::clone(&epochs));
         Arc::new(Self {
@@ -75,12 +75,12 @@ impl Records {
         })
     }
 
-    /// What is known about an object now.
-    pub fn lookup(&self, object: &CanonicalObject) -> Lookup {
+    /// What is known about an object, or one version of it, now.
+    pub fn lookup(&self, subject: &Subject) -> Lookup {
         // The epoch before the record: what is stored or begun in between makes it old, not new.
-        let key = object.hash64();
+        let key = subject.object.hash64();
         let ticket = self.epochs.ticket(key);
-        let known = self.known.get(object).map(|entry| entry.value().clone());
+        let known = self.known.get(subject).map(|entry| entry.value().clone());
         let is_current = |known: &Known| {
             known.ticket == ticket && self.epochs.is_current(&known.ticket, || self.clock.now())
         };
@@ -103,20 +103,26 @@ impl Records {
         self.epochs.is_current(ticket, || self.clock.now())
     }
 
-    /// Stores what the origin answered to a request that was sent under `ticket`.
+    /// Stores what the origin answered about `subject` to a request that was sent under `ticket`. A write to an object's key
+    /// is one to all its versions, so that all of them have its epoch.
     ///
     /// # Errors
     /// Gives the record back where it may serve the request that asked, and no other: a write has begun or ended since, or
     /// the answer to a later request is already there.
-    pub fn admit(&self, ticket: &Ticket, record: Record) -> Result<Arc<Record>, Arc<Record>> {
+    pub fn admit(
+        &self,
+        ticket: &Ticket,
+        subject: &Subject,
+        record: Record,
+    ) -> Result<Arc<Record>, Arc<Record>> {
         let record = Arc::new(record);
-        let object = &record.body.object;
-        if !self.epochs.covers(ticket, object.hash64()) {
+        let is_about_it = record.body.object == subject.object;
+        if !is_about_it || !self.epochs.covers(ticket, subject.object.hash64()) {
             return Err(record);
         }
         // Under the lock of the writes: once `begin` has returned nothing is stored under an epoch before it.
         let _writes = self.protocol();
-        let overtaken = self.known.get(object).is_some_and(|entry| {
+        let overtaken = self.known.get(subject).is_some_and(|entry| {
             let there = entry.value();
             there.ticket == *ticket && there.record.fetched_at > record.fetched_at
         });
@@ -127,25 +133,25 @@ impl Records {
             record: Arc::clone(&record),
             ticket: *ticket,
         };
-        self.known.insert(object.clone(), known);
+        self.known.insert(subject.clone(), known);
         Ok(record)
     }
 
-    /// Objects with a record.
+    /// Objects and versions with a record.
     pub fn count(&self) -> u64 {
         self.known.entries() as u64
     }
 
-    /// Drops the record of an object if it still names `body`, which the origin no longer has.
-    pub fn forget(&self, object: &CanonicalObject, body: &BodyId) {
+    /// Drops the record of `subject` if it still names `body`, which the origin no longer has.
+    pub fn forget(&self, subject: &Subject, body: &BodyId) {
         let _writes = self.protocol();
         let names_it = |record: &Record| record.body == *body;
-        if (self.known.get(object)).is_some_and(|entry| names_it(&entry.value().record)) {
-            self.known.remove(object);
+        if (self.known.get(subject)).is_some_and(|entry| names_it(&entry.value().record)) {
+            self.known.remove(subject);
         }
     }
 
-    /// Begins a write to `objects`. Once this returns no record of theirs is believed, in any member, until the write ends.
+    /// Begins a write to `objects`, whichever of their versions it names. Once this returns no record of theirs is believed, in any member, until the write ends.
     pub async fn begin(self: &Arc<Self>, objects: &[CanonicalObject]) -> Write {
         let mut keys: Vec<u64> = objects.iter().map(CanonicalObject::hash64).collect();
         keys.sort_unstable();

@@ -7,9 +7,10 @@ use http::HeaderMap;
 
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
-use crate::types::{ETag, OriginFingerprint};
+use crate::types::{ETag, OriginFingerprint, PartNumber};
 
 use super::*;
+use crate::records::Part;
 
 const MIB: u64 = 1 << 20;
 
@@ -38,6 +39,7 @@ fn record(key: &str, version: u64) -> Record {
         head,
         checksums_known: false,
         fetched_at: Moment(Duration::from_secs(version)),
+        parts: Arc::default(),
     }
 }
 
@@ -47,7 +49,7 @@ fn version(record: &Record) -> u64 {
 }
 
 fn believed(records: &Records, key: &str) -> Option<u64> {
-    let lookup = records.lookup(&object(key));
+    let lookup = records.lookup(&object(key).into());
     let record = lookup.record.filter(|_| !lookup.confirm);
     record.map(|record| version(&record))
 }
@@ -55,9 +57,13 @@ fn believed(records: &Records, key: &str) -> Option<u64> {
 #[test]
 fn what_is_admitted_is_believed() {
     let records = records();
-    let unknown = records.lookup(&object("k"));
+    let unknown = records.lookup(&object("k").into());
     assert!(unknown.record.is_none() && unknown.confirm && !unknown.write_open);
-    assert!(records.admit(&unknown.ticket, record("k", 1)).is_ok());
+    assert!(
+        records
+            .admit(&unknown.ticket, &object("k").into(), record("k", 1))
+            .is_ok()
+    );
     assert_eq!(believed(&records, "k"), Some(1));
     assert_eq!(believed(&records, "other"), None);
 }
@@ -66,15 +72,23 @@ fn what_is_admitted_is_believed() {
 async fn a_write_makes_the_record_one_to_confirm_but_keeps_it() {
     let records = records();
     let ticket = records.ticket(&object("k"));
-    assert!(records.admit(&ticket, record("k", 1)).is_ok());
+    assert!(
+        records
+            .admit(&ticket, &object("k").into(), record("k", 1))
+            .is_ok()
+    );
     let write = records.begin(&[object("k")]).await;
-    let during = records.lookup(&object("k"));
+    let during = records.lookup(&object("k").into());
     assert!(during.confirm && during.write_open);
     write.end().await;
-    let after = records.lookup(&object("k"));
+    let after = records.lookup(&object("k").into());
     assert!(after.confirm && !after.write_open);
     assert_eq!(after.record.as_deref().map(version), Some(1));
-    assert!(records.admit(&after.ticket, record("k", 2)).is_ok());
+    assert!(
+        records
+            .admit(&after.ticket, &object("k").into(), record("k", 2))
+            .is_ok()
+    );
     assert_eq!(believed(&records, "k"), Some(2));
 }
 
@@ -86,14 +100,22 @@ async fn an_answer_that_a_write_has_overtaken_is_stored_by_nobody() {
     let during = records.ticket(&object("k"));
     for ticket in [before, during] {
         assert!(!records.is_current(&ticket));
-        assert!(records.admit(&ticket, record("k", 1)).is_err());
+        assert!(
+            records
+                .admit(&ticket, &object("k").into(), record("k", 1))
+                .is_err()
+        );
     }
     write.end().await;
     for ticket in [before, during] {
         assert!(!records.is_current(&ticket));
-        assert!(records.admit(&ticket, record("k", 1)).is_err());
+        assert!(
+            records
+                .admit(&ticket, &object("k").into(), record("k", 1))
+                .is_err()
+        );
     }
-    assert!(records.lookup(&object("k")).record.is_none());
+    assert!(records.lookup(&object("k").into()).record.is_none());
 }
 
 #[tokio::test]
@@ -103,11 +125,15 @@ async fn a_write_that_is_dropped_has_ended_with_an_unknown_outcome() {
     let write = records.begin(&[object("k")]).await;
     let during = records.ticket(&object("k"));
     drop(write);
-    assert!(!records.lookup(&object("k")).write_open);
+    assert!(!records.lookup(&object("k").into()).write_open);
     assert!(!records.is_current(&before));
     assert!(!records.is_current(&during));
     let after = records.ticket(&object("k"));
-    assert!(records.admit(&after, record("k", 1)).is_ok());
+    assert!(
+        records
+            .admit(&after, &object("k").into(), record("k", 1))
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -116,22 +142,34 @@ async fn a_write_to_many_objects_opens_and_closes_each_once() {
     let write = records
         .begin(&[object("a"), object("b"), object("a")])
         .await;
-    assert!(records.lookup(&object("a")).write_open);
-    assert!(records.lookup(&object("b")).write_open);
-    assert!(!records.lookup(&object("c")).write_open);
+    assert!(records.lookup(&object("a").into()).write_open);
+    assert!(records.lookup(&object("b").into()).write_open);
+    assert!(!records.lookup(&object("c").into()).write_open);
     write.end().await;
-    assert!(!records.lookup(&object("a")).write_open);
-    assert!(!records.lookup(&object("b")).write_open);
+    assert!(!records.lookup(&object("a").into()).write_open);
+    assert!(!records.lookup(&object("b").into()).write_open);
 }
 
 #[test]
 fn the_answer_to_an_earlier_request_does_not_replace_that_to_a_later_one() {
     let records = records();
     let ticket = records.ticket(&object("k"));
-    assert!(records.admit(&ticket, record("k", 2)).is_ok());
-    assert!(records.admit(&ticket, record("k", 1)).is_err());
+    assert!(
+        records
+            .admit(&ticket, &object("k").into(), record("k", 2))
+            .is_ok()
+    );
+    assert!(
+        records
+            .admit(&ticket, &object("k").into(), record("k", 1))
+            .is_err()
+    );
     assert_eq!(believed(&records, "k"), Some(2));
-    assert!(records.admit(&ticket, record("k", 3)).is_ok());
+    assert!(
+        records
+            .admit(&ticket, &object("k").into(), record("k", 3))
+            .is_ok()
+    );
     assert_eq!(believed(&records, "k"), Some(3));
 }
 
@@ -139,18 +177,89 @@ fn the_answer_to_an_earlier_request_does_not_replace_that_to_a_later_one() {
 fn a_ticket_of_another_object_admits_nothing() {
     let records = records();
     let ticket = records.ticket(&object("k"));
-    assert!(records.admit(&ticket, record("other", 1)).is_err());
+    assert!(
+        records
+            .admit(&ticket, &object("other").into(), record("other", 1))
+            .is_err()
+    );
+}
+
+fn of_version(key: &str, id: &str) -> Subject {
+    Subject {
+        object: object(key),
+        version_id: Some(id.into()),
+    }
+}
+
+#[tokio::test]
+async fn a_version_has_a_record_of_its_own_and_a_write_to_its_key_hides_it() {
+    let records = records();
+    let believed = |subject: &Subject| {
+        let lookup = records.lookup(subject);
+        let record = lookup.record.filter(|_| !lookup.confirm);
+        record.map(|record| version(&record))
+    };
+    let (current, old, null) = (
+        Subject::from(object("k")),
+        of_version("k", "v"),
+        of_version("k", "null"),
+    );
+    let ticket = records.ticket(&object("k"));
+    for (subject, version) in [(&current, 2), (&old, 1)] {
+        let admitted = records.admit(&ticket, subject, record("k", version));
+        assert!(admitted.is_ok());
+    }
+    assert_eq!((believed(&current), believed(&old)), (Some(2), Some(1)));
+    assert_eq!(believed(&null), None);
+    let write = records.begin(&[object("k")]).await;
+    assert!(records.lookup(&old).write_open);
+    let during = records.ticket(&object("k"));
+    write.end().await;
+    assert_eq!((believed(&current), believed(&old)), (None, None));
+    for ticket in [ticket, during] {
+        assert!(records.admit(&ticket, &old, record("k", 1)).is_err());
+    }
+    let after = records.ticket(&object("k"));
+    assert!(records.admit(&after, &old, record("k", 1)).is_ok());
+    assert_eq!((believed(&current), believed(&old)), (None, Some(1)));
+    records.forget(&old, &record("k", 1).body);
+    assert!(records.lookup(&old).record.is_none() && records.lookup(&current).record.is_some());
+}
+
+#[test]
+fn a_record_weighs_what_its_parts_weigh() {
+    let records = records();
+    let known = record("k", 1);
+    let parts = Arc::clone(&known.parts);
+    let ticket = records.ticket(&object("k"));
+    assert!(records.admit(&ticket, &object("k").into(), known).is_ok());
+    let before = records.known.usage();
+    for index in 1..=1_000u64 {
+        let number: PartNumber = index.to_string().parse().expect("a part's number");
+        let part = Part::new(index..index + 1, &HeaderMap::new()).expect("a part");
+        parts.learn(number, part);
+    }
+    let again = Record {
+        parts,
+        ..record("k", 1)
+    };
+    assert!(records.admit(&ticket, &object("k").into(), again).is_ok());
+    assert!(records.known.usage() > before + 1_000 * 32);
 }
 
 #[test]
 fn forgetting_drops_the_record_only_if_it_names_the_body() {
     let records = records();
     let ticket = records.ticket(&object("k"));
-    assert!(records.admit(&ticket, record("k", 2)).is_ok());
-    records.forget(&object("k"), &record("k", 1).body);
+    assert!(
+        records
+            .admit(&ticket, &object("k").into(), record("k", 2))
+            .is_ok()
+    );
+    records.forget(&object("k").into(), &record("k", 1).body);
     assert_eq!(believed(&records, "k"), Some(2));
-    records.forget(&object("k"), &record("k", 2).body);
-    assert!(records.lookup(&object("k")).record.is_none());
+    records.forget(&object("k").into(), &record("k", 2).body);
+    assert!(records.lookup(&object("k").into()).record.is_none());
 }
 
 #[test]
@@ -159,7 +268,11 @@ fn records_stay_within_their_capacity() {
     for number in 0..10_000 {
         let key = format!("{number}");
         let ticket = records.ticket(&object(&key));
-        assert!(records.admit(&ticket, record(&key, 1)).is_ok());
+        assert!(
+            records
+                .admit(&ticket, &object(&key).into(), record(&key, 1))
+                .is_ok()
+        );
     }
     assert!(records.known.entries() < 10_000);
     assert!(records.known.usage() as u64 <= MIB);
@@ -167,12 +280,12 @@ fn records_stay_within_their_capacity() {
 
 /// Reads `key` as the gateway does: from a record that is believed, else from the origin, whose answer is offered to others.
 fn read(records: &Records, key: &str, origin: &AtomicU64) -> u64 {
-    let lookup = records.lookup(&object(key));
+    let lookup = records.lookup(&object(key).into());
     if let Some(known) = lookup.record.filter(|_| !lookup.confirm) {
         return version(&known);
     }
     let answer = record(key, origin.load(Ordering::SeqCst));
-    let (Ok(answer) | Err(answer)) = records.admit(&lookup.ticket, answer);
+    let (Ok(answer) | Err(answer)) = records.admit(&lookup.ticket, &object(key).into(), answer);
     version(&answer)
 }
 

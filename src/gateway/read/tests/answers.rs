@@ -10,9 +10,10 @@ use super::super::{Conditions, Demand, Read};
 use super::origin::{Fault, Seen, pattern};
 use super::{MIB, default_world, get, head, range, world};
 use crate::gateway::Error;
+use crate::origin;
 use crate::routes::Freshness;
+use crate::types::Source;
 use crate::types::layout::{BLOCK, PAGE};
-use crate::types::{CanonicalObject, Source};
 
 #[tokio::test]
 async fn the_first_read_is_one_request_and_the_second_is_none() {
@@ -99,24 +100,21 @@ async fn no_error_comes_from_a_record_that_was_not_confirmed() {
         world.read(range("k", "bytes=250-")).await.2,
         pattern(300, 3).slice(250..)
     );
-    let wrong = Read {
-        conditions: Conditions {
-            if_match: Some("\"v9\"".into()),
-            ..Conditions::default()
-        },
-        ..get("k")
-    };
-    assert!(matches!(
-        world.answer(wrong).await,
-        Err(Error::PreconditionFailed {
-            condition: "If-Match"
-        })
-    ));
-    let beyond = world.answer(range("k", "bytes=300-")).await;
-    assert!(
-        matches!(beyond, Err(Error::RangeNotSatisfiable { size: 300 })),
-        "{beyond:?}"
-    );
+    let mut wrong = get("k");
+    wrong.conditions.if_match = Some("\"v9\"".into());
+    wrong.headers.insert("if-match", "\"v9\"".parse().unwrap());
+    for (read, status) in [
+        (wrong, StatusCode::PRECONDITION_FAILED),
+        (range("k", "bytes=300-"), StatusCode::RANGE_NOT_SATISFIABLE),
+    ] {
+        match world.answer(read).await {
+            Err(Error::Origin(origin::Error::Refused(refusal))) => assert_eq!(
+                (refusal.status, &refusal.body[..]),
+                (status, &b"the origin's own words"[..])
+            ),
+            other => panic!("not the origin's own error: {other:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -124,16 +122,9 @@ async fn a_write_makes_the_next_read_ask() {
     let world = default_world();
     world.origin.put("k", pattern(100, 1), "v1");
     world.read(get("k")).await;
-    let route = world
-        .gateway
-        .routes
-        .load()
-        .find(&"train".parse().unwrap())
-        .unwrap();
-    let object = CanonicalObject {
-        origin: route.fingerprint,
-        key: "k".parse().unwrap(),
-    };
+    let bucket = "train".parse().unwrap();
+    let route = world.gateway.routes.load().find(&bucket).unwrap();
+    let object = route.canonical(&"k".parse().unwrap()).unwrap();
     let write = world.gateway.records.begin(&[object]).await;
     world.origin.put("k", pattern(100, 2), "v2");
     assert_eq!(
@@ -220,23 +211,63 @@ async fn empty_objects_have_no_body() {
     }
 }
 
+fn unless(key: &str, etag: &str) -> Read {
+    let mut read = get(key);
+    read.conditions.if_none_match = Some(etag.into());
+    read.headers.insert("if-none-match", etag.parse().unwrap());
+    read
+}
+
 #[tokio::test]
-async fn a_304_needs_no_body() {
+async fn a_304_needs_no_body_and_is_as_the_origins_was() {
+    let world = default_world();
+    for key in ["k", "l"] {
+        world.origin.put(key, pattern(100, 1), "v1");
+    }
+    let not_modified = (StatusCode::NOT_MODIFIED, Source::Bypass, Bytes::new());
+    assert_eq!(world.read(unless("k", "\"v1\"")).await, not_modified);
+    assert_eq!(world.origin.seen(), [Seen::Head, Seen::Call]);
+    // Now it is known that this origin says the tag, and neither the note nor anything else.
+    for (key, source) in [("l", Source::Origin), ("k", Source::Memory)] {
+        let answer = world.answer(unless(key, "\"v1\"")).await.unwrap();
+        assert_eq!(
+            (answer.response.status(), answer.source),
+            (not_modified.0, source)
+        );
+        let headers: Vec<_> = answer.response.headers().iter().collect();
+        assert_eq!(headers.len(), 1, "{headers:?}");
+        assert_eq!(headers[0].1, "\"v1\"");
+    }
+    assert_eq!(world.origin.seen(), [Seen::Head]);
+}
+
+#[tokio::test]
+async fn what_stores_differ_in_is_the_origins_to_answer() {
     let world = default_world();
     world.origin.put("k", pattern(100, 1), "v1");
-    let read = Read {
-        conditions: Conditions {
-            if_none_match: Some("\"v1\"".into()),
-            ..Conditions::default()
-        },
+    world.read(get("k")).await;
+    let malformed = range("k", "bytes=4-2");
+    let mut other_version = range("k", "bytes=4-5");
+    other_version.conditions.if_range = Some("\"v2\"".into());
+    let mut same_version = range("k", "bytes=4-5");
+    same_version.conditions.if_range = Some("\"v1\"".into());
+    let unclear = Read {
+        is_clear: false,
         ..get("k")
     };
-    assert_eq!(
-        world.read(read.clone()).await,
-        (StatusCode::NOT_MODIFIED, Source::Origin, Bytes::new())
-    );
-    assert_eq!(world.origin.seen(), [Seen::Head]);
-    assert_eq!(world.read(read).await.1, Source::Memory);
+    for (read, source) in [
+        (unless("k", "*"), Source::Bypass),
+        (unless("k", "\"a\", \"b\""), Source::Bypass),
+        (unless("k", "W/\"v1\""), Source::Bypass),
+        (unless("k", "\"v2\""), Source::Memory),
+        (malformed, Source::Bypass),
+        (range("k", "bytes=0-1,4-5"), Source::Bypass),
+        (other_version, Source::Bypass),
+        (same_version, Source::Memory),
+        (unclear, Source::Bypass),
+    ] {
+        assert_eq!(world.read(read.clone()).await.1, source, "{read:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ mod fills;
 mod model;
 mod names;
 mod origin;
+mod parts;
 mod stress;
+mod terms;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +25,7 @@ use crate::clock::Clock;
 use crate::gateway::{Answer, Context, Error, Gateway};
 use crate::memory::{self, Memory};
 use crate::records::{self, Records};
-use crate::routes::{Freshness, NamedOrigin, Route, Routes};
+use crate::routes::{Freshness, Keeping, NamedOrigin, Route, Routes, Terms};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::types::{Principal, RangeSpec, Source};
@@ -36,6 +39,10 @@ struct World {
 }
 
 fn world(freshness: Freshness, limit: u64) -> World {
+    world_with(freshness, Terms::default(), limit)
+}
+
+fn world_with(keeping: impl Into<Keeping>, terms: Terms, limit: u64) -> World {
     let origin = FakeOrigin::default();
     let named = NamedOrigin {
         name: "fake".into(),
@@ -48,8 +55,9 @@ fn world(freshness: Freshness, limit: u64) -> World {
         bucket,
         String::new(),
         Vec::new(),
-        freshness,
-    );
+        keeping,
+    )
+    .with_terms(terms);
     let (memory, clock) = (Memory::new(memory::Config { limit }), Clock::manual());
     let records = Records::new(
         records::Config {
@@ -89,6 +97,7 @@ fn get(key: &str) -> Read {
         part_number: None,
         version_id: None,
         freshness: Demand::Normal,
+        is_clear: true,
         query: Vec::new(),
         headers: http::HeaderMap::new(),
     }
@@ -119,7 +128,35 @@ fn context() -> Context {
     }
 }
 
+fn part(key: &str, number: &str) -> Read {
+    Read {
+        part_number: Some(number.parse().expect("a part's number")),
+        query: vec![("partNumber".to_owned(), number.to_owned())],
+        ..get(key)
+    }
+}
+
+fn version(key: &str, id: &str) -> Read {
+    Read {
+        version_id: Some(id.to_owned()),
+        query: vec![("versionId".to_owned(), id.to_owned())],
+        ..get(key)
+    }
+}
+
 impl World {
+    /// A write to a key, which changes the origin by `change`.
+    async fn write(&self, key: &str, change: impl FnOnce(&FakeOrigin)) {
+        let bucket = "train".parse().expect("a bucket name");
+        let route = self.gateway.routes.load().find(&bucket).expect("a route");
+        let object = route
+            .canonical(&key.parse().expect("a key"))
+            .expect("a key");
+        let write = self.gateway.records.begin(&[object]).await;
+        change(&self.origin);
+        write.end().await;
+    }
+
     async fn answer(&self, read: Read) -> Result<Answer, Error> {
         self.gateway.read(&context(), read).await
     }

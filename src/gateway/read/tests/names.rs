@@ -26,7 +26,7 @@ async fn an_error_names_the_object_as_the_client_does() {
     let routes = Routes::new(vec![named], vec![route], None);
     world.gateway.reroute(routes);
     let mut past_the_cache = get("k");
-    past_the_cache.part_number = Some(1);
+    past_the_cache.is_clear = false;
     for read in [get("k"), past_the_cache] {
         match world.gateway.read(&context(), read).await {
             Err(Error::Origin(origin::Error::Refused(refusal))) => assert_eq!(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::{Semaphore, mpsc};
@@ -22,6 +22,11 @@ pub(super) enum Seen {
         pinned: bool,
     },
     Head,
+    /// A request by a part's number, with its bytes or without.
+    Part {
+        number: u64,
+        bytes: bool,
+    },
     Call,
 }
 
@@ -47,11 +52,16 @@ struct Object {
     etag: String,
     meta: String,
     headers: HeaderMap,
+    /// Its id, where it is a version.
+    version: Option<String>,
+    /// The sizes of its parts, where it was uploaded in some.
+    parts: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    objects: HashMap<String, Object>,
+    /// The versions of each key; the last one is current.
+    objects: HashMap<String, Vec<Object>>,
     seen: Vec<Seen>,
     faults: Vec<Fault>,
     sent: u64,
@@ -59,6 +69,8 @@ struct State {
     gate: Option<Arc<Semaphore>>,
     ignores_pins: bool,
     hangs_on_trials: bool,
+    hides_ranges: bool,
+    paid: u64,
 }
 
 /// See the module's description.
@@ -106,8 +118,50 @@ impl FakeOrigin {
             etag: format!("\"{etag}\""),
             meta: meta.to_owned(),
             headers,
+            version: None,
+            parts: Vec::new(),
         };
-        self.state().objects.insert(key.to_owned(), object);
+        self.state().objects.insert(key.to_owned(), vec![object]);
+    }
+
+    /// Stores a version beside those that are there.
+    pub(super) fn put_version(&self, key: &str, bytes: Bytes, id: &str) {
+        let object = Object {
+            bytes,
+            etag: format!("\"of-{id}\""),
+            meta: String::new(),
+            headers: HeaderMap::from_iter([(
+                HeaderName::from_static("x-amz-version-id"),
+                id.parse().expect("a header"),
+            )]),
+            version: Some(id.to_owned()),
+            parts: Vec::new(),
+        };
+        let mut state = self.state();
+        state
+            .objects
+            .entry(key.to_owned())
+            .or_default()
+            .push(object);
+    }
+
+    /// Removes one version for good.
+    pub(super) fn remove_version(&self, key: &str, id: &str) {
+        let mut state = self.state();
+        let versions = state.objects.get_mut(key).expect("a key with versions");
+        versions.retain(|object| object.version.as_deref() != Some(id));
+    }
+
+    /// Says that the current object came in parts of these sizes.
+    pub(super) fn set_parts(&self, key: &str, sizes: &[u64]) {
+        let mut state = self.state();
+        let versions = state.objects.get_mut(key).expect("a key");
+        versions.last_mut().expect("an object").parts = sizes.to_vec();
+    }
+
+    /// Whether a HEAD of a part says where it lies.
+    pub(super) fn hide_ranges(&self) {
+        self.state().hides_ranges = true;
     }
 
     pub(super) fn remove(&self, key: &str) {
@@ -132,6 +186,11 @@ impl FakeOrigin {
 
     pub(super) fn fail(&self, faults: &[Fault]) {
         self.state().faults.extend(faults);
+    }
+
+    /// Requests that said who pays.
+    pub(super) fn paid(&self) -> u64 {
+        self.state().paid
     }
 
     /// The next reads go well.
@@ -161,17 +220,21 @@ impl FakeOrigin {
         ObjectHead {
             size: object.bytes.len() as u64,
             etag: ETag::new(&object.etag),
-            version_id: None,
+            version_id: object.version.as_deref().map(Arc::from),
             headers,
         }
     }
 
-    fn find(&self, key: &ObjectKey) -> Result<Object, Error> {
-        self.state()
-            .objects
-            .get(key.as_str())
-            .cloned()
-            .ok_or_else(|| missing(key))
+    fn find(&self, key: &ObjectKey, version: Option<&str>) -> Result<Object, Error> {
+        let state = self.state();
+        let versions = state.objects.get(key.as_str());
+        let mut versions = versions.into_iter().flatten();
+        let object = match version {
+            None => versions.next_back(),
+            Some("null") => versions.find(|object| object.version.is_none()),
+            Some(id) => versions.find(|object| object.version.as_deref() == Some(id)),
+        };
+        object.cloned().ok_or_else(|| missing(key))
     }
 
     fn body(&self, bytes: Bytes, fault: Option<Fault>) -> Body {
@@ -252,9 +315,10 @@ impl Origin for FakeOrigin {
     }
 
     async fn get(&self, get: Get) -> Result<Fetched, Error> {
-        let object = self.find(&get.key);
+        let object = self.find(&get.key, get.version_id.as_deref());
         let fault = {
             let mut state = self.state();
+            state.paid += u64::from(get.requester_pays);
             let size = object
                 .as_ref()
                 .map_or(0, |object| object.bytes.len() as u64);
@@ -266,7 +330,7 @@ impl Origin for FakeOrigin {
             let trial = get
                 .pin
                 .as_ref()
-                .is_some_and(|pin| pin.etag.as_str().contains("forebay"));
+                .is_some_and(|pin| pin.as_str().contains("forebay"));
             if trial && state.hangs_on_trials {
                 Some(Fault::Hang)
             } else if state.faults.is_empty() || trial {
@@ -283,7 +347,7 @@ impl Origin for FakeOrigin {
         }
         let object = object?;
         let ignores_pins = self.state().ignores_pins;
-        if get.pin.is_some_and(|pin| pin.etag.as_str() != object.etag) && !ignores_pins {
+        if get.pin.is_some_and(|pin| pin.as_str() != object.etag) && !ignores_pins {
             return Err(refusal(StatusCode::PRECONDITION_FAILED));
         }
         let size = object.bytes.len() as u64;
@@ -304,46 +368,128 @@ impl Origin for FakeOrigin {
     }
 
     async fn head(&self, head: Head) -> Result<ObjectHead, Error> {
-        self.state().seen.push(Seen::Head);
-        Ok(Self::head_of(&self.find(&head.key)?))
+        {
+            let mut state = self.state();
+            state.seen.push(Seen::Head);
+            state.paid += u64::from(head.requester_pays);
+        }
+        let object = self.find(&head.key, head.version_id.as_deref())?;
+        Ok(Self::head_of(&object))
     }
 
     async fn call(&self, call: Call) -> Result<Response<Body>, Error> {
-        self.state().seen.push(Seen::Call);
-        let mut response = Response::new(body::empty());
-        let asked = call
-            .headers
-            .get("range")
-            .and_then(|range| range.to_str().ok())
-            .map(RangeSpec::parse);
-        let object = match self.find(call.key.as_ref().expect("a read has a key")) {
-            Ok(object) => object,
-            Err(Error::Refused(refusal)) => {
-                *response.status_mut() = refusal.status;
-                *response.body_mut() = body::full(refusal.body);
-                return Ok(response);
-            }
-            Err(error) => return Err(error),
+        let key = call.key.as_ref().expect("a read has a key");
+        let parameter = |name: &str| {
+            let mut query = call.query.iter();
+            query.find_map(|(known, value)| (known == name).then_some(value.as_str()))
         };
-        let size = object.bytes.len() as u64;
-        match asked {
-            Some(Parsed::Single(range)) => match range.resolve(size) {
-                Ok(range) => {
-                    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                    let index = |offset: u64| usize::try_from(offset).expect("small");
-                    *response.body_mut() =
-                        body::full(object.bytes.slice(index(range.start)..index(range.end)));
-                }
-                Err(_) => *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE,
-            },
-            Some(Parsed::Ignored | Parsed::Several) | None => {
-                *response.body_mut() = body::full(object.bytes)
-            }
+        let number = parameter("partNumber").map(|part| part.parse().expect("a number"));
+        let bytes = call.method == http::Method::GET;
+        {
+            let mut state = self.state();
+            state.seen.push(match number {
+                Some(number) => Seen::Part { number, bytes },
+                None => Seen::Call,
+            });
+            state.paid += u64::from(call.headers.contains_key("x-amz-request-payer"));
         }
-        Ok(response)
+        let object = match self.find(key, parameter("versionId")) {
+            Ok(object) => object,
+            Err(error) => return answered(error),
+        };
+        Ok(self.select(&object, &call.headers, number, bytes))
     }
 
     async fn probe(&self, _bucket: Option<&BucketName>) -> Result<(), Error> {
         Ok(())
     }
+}
+
+fn answered(error: Error) -> Result<Response<Body>, Error> {
+    let Error::Refused(refusal) = error else {
+        return Err(error);
+    };
+    let mut response = Response::new(body::full(refusal.body));
+    *response.status_mut() = refusal.status;
+    Ok(response)
+}
+
+/// An answer of this status that says who gave it.
+fn own_answer(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(body::full("the origin's own words"));
+    *response.status_mut() = status;
+    response
+}
+
+impl FakeOrigin {
+    /// The answer to a forwarded read of an object.
+    fn select(
+        &self,
+        object: &Object,
+        asked: &HeaderMap,
+        part: Option<u64>,
+        bytes: bool,
+    ) -> Response<Body> {
+        let text = |name: &str| asked.get(name).and_then(|value| value.to_str().ok());
+        if text("if-match").is_some_and(|tag| tag != object.etag) {
+            return own_answer(StatusCode::PRECONDITION_FAILED);
+        }
+        if text("if-none-match") == Some(&object.etag) {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            let etag = object.etag.parse().expect("a header");
+            response.headers_mut().insert("etag", etag);
+            return response;
+        }
+        let size = object.bytes.len() as u64;
+        let range = match (part, text("range").map(RangeSpec::parse)) {
+            (Some(part), _) => match place(&object.parts, size, part) {
+                Some(range) => Some(range),
+                None => return own_answer(StatusCode::RANGE_NOT_SATISFIABLE),
+            },
+            (None, Some(Parsed::Single(range))) => match range.resolve(size) {
+                Ok(range) => Some(range),
+                Err(_) => return own_answer(StatusCode::RANGE_NOT_SATISFIABLE),
+            },
+            (None, Some(Parsed::Ignored | Parsed::Several) | None) => None,
+        };
+        let mut response = Response::new(body::empty());
+        *response.headers_mut() = Self::head_of(object).headers;
+        let (start, end) = range
+            .clone()
+            .map_or((0, size), |range| (range.start, range.end));
+        let mut insert = |name: &'static str, value: String| {
+            let value = value.parse().expect("a header");
+            response.headers_mut().insert(name, value);
+        };
+        insert("content-length", (end - start).to_string());
+        if let Some(part) = part.filter(|_| !object.parts.is_empty()) {
+            insert("x-amz-mp-parts-count", object.parts.len().to_string());
+            if text("x-amz-checksum-mode").is_some() {
+                insert("x-amz-checksum-crc32", format!("of-part-{part}"));
+            }
+        }
+        if range.is_some() {
+            if bytes || !self.state().hides_ranges {
+                insert("content-range", format!("bytes {start}-{}/{size}", end - 1));
+            }
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        if bytes {
+            let index = |offset: u64| usize::try_from(offset).expect("small");
+            let bytes = object.bytes.slice(index(start)..index(end));
+            *response.body_mut() = self.body(bytes, None);
+        }
+        response
+    }
+}
+
+/// Where a part lies. A body that came as a whole is its own first part.
+fn place(sizes: &[u64], size: u64, number: u64) -> Option<Range<u64>> {
+    if sizes.is_empty() {
+        return (number == 1).then_some(0..size);
+    }
+    let index = usize::try_from(number - 1).expect("small");
+    let start = sizes.get(..index)?.iter().sum();
+    Some(start..start + sizes.get(index)?)
 }

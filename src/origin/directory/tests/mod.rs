@@ -34,23 +34,13 @@ impl World {
     }
 
     async fn head(&self, key: &str) -> Result<ObjectHead, Error> {
-        let head = Head {
-            bucket: self.bucket.clone(),
-            key: key.parse().expect("a key"),
-            checksums: false,
-        };
-        self.origin.head(head).await
+        let key = key.parse().expect("a key");
+        self.origin.head(Head::of(self.bucket.clone(), key)).await
     }
 
     async fn get(&self, key: &str) -> Result<Fetched, Error> {
-        let get = Get {
-            bucket: self.bucket.clone(),
-            key: key.parse().expect("a key"),
-            range: None,
-            pin: None,
-            checksums: false,
-        };
-        self.origin.get(get).await
+        let key = key.parse().expect("a key");
+        self.origin.get(Get::of(self.bucket.clone(), key)).await
     }
 
     async fn call(

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, StreamBody};
 use self::store::{Asked, Reply, Store};
 use super::sign::{Signed, sign};
 use super::*;
-use crate::origin::{Pin, Stream, Trailer};
+use crate::origin::{Stream, Trailer};
 use crate::telemetry::origin::{AnswerClass, RequestKind};
 use crate::types::{BoxError, ETag, ObjectKey, RangeSpec, Secret};
 
@@ -65,13 +65,7 @@ fn bucket() -> BucketName {
 }
 
 fn get(name: &str) -> Get {
-    Get {
-        bucket: bucket(),
-        key: key(name),
-        range: None,
-        pin: None,
-        checksums: false,
-    }
+    Get::of(bucket(), key(name))
 }
 
 fn put(payload: Payload) -> Call {
@@ -144,11 +138,10 @@ async fn a_read_asks_for_what_it_needs_and_keeps_every_header() {
     let fetched = s3
         .get(Get {
             range: Some(RangeSpec::Closed { first: 2, last: 4 }),
-            pin: Some(Pin {
-                etag: ETag::new("\"e\""),
-                version_id: Some("v1".into()),
-            }),
+            pin: Some(ETag::new("\"e\"")),
+            version_id: Some("v1".into()),
             checksums: true,
+            requester_pays: true,
             ..get(ODD_KEY)
         })
         .await
@@ -175,6 +168,7 @@ async fn a_read_asks_for_what_it_needs_and_keeps_every_header() {
     assert_eq!(asked.header("range"), "bytes=2-4");
     assert_eq!(asked.header("if-match"), "\"e\"");
     assert_eq!(asked.header("x-amz-checksum-mode"), "ENABLED");
+    assert_eq!(asked.header("x-amz-request-payer"), "requester");
     assert_signed(asked);
 }
 
@@ -186,15 +180,34 @@ async fn an_answer_without_an_etag_and_one_to_head_are_told_as_they_are() {
     assert_eq!((fetched.range, fetched.head.etag.as_str()), (0..3, ""));
     assert_eq!(read(fetched.body).await.expect("a body"), "all");
     let head = Head {
-        bucket: bucket(),
-        key: key("k"),
         checksums: true,
+        version_id: Some("null".into()),
+        ..Head::of(bucket(), key("k"))
     };
     let head = s3.head(head).await.expect("an answer");
     assert_eq!((head.size, head.headers.len()), (7, 1));
     let asked = store.asked();
     assert_eq!(asked[0].header("x-amz-checksum-mode"), "");
     assert_eq!(asked[1].header("x-amz-checksum-mode"), "ENABLED");
+    assert_eq!(asked[1].header("x-amz-request-payer"), "");
+    assert!(asked[1].target.contains("versionId=null"));
+}
+
+#[tokio::test]
+async fn a_header_that_no_client_could_read_is_no_reason_to_fail() {
+    let head = "200 OK\r\nLast-Modified: yesterday\r\nExpires: 0\r\nx-amz-missing-meta: few\r\n\
+                x-amz-tagging-count: many\r\nx-amz-object-lock-retain-until-date: never\r\n\
+                x-amz-meta-a: 1\r\nX-Amz-Meta-A: \u{fc}";
+    let (s3, _store) = world([say(head, "all"), say(head, "all")]).await;
+    let fetched = s3.get(get("k")).await.expect("an answer");
+    let described = s3.head(Head::of(bucket(), key("k"))).await;
+    for headers in [fetched.head.headers, described.expect("an answer").headers] {
+        assert_eq!(headers["expires"], "0");
+        assert_eq!(headers["last-modified"], "yesterday");
+        let notes = headers.get_all("x-amz-meta-a").iter();
+        let notes: Vec<_> = notes.map(http::HeaderValue::as_bytes).collect();
+        assert_eq!(notes, [&b"1"[..], "\u{fc}".as_bytes()]);
+    }
 }
 
 #[tokio::test]
@@ -213,11 +226,7 @@ async fn refusals_come_as_they_were_written() {
         assert_eq!(store.asked().len(), 1);
     }
     let (s3, _store) = world([say("404 Not Found\r\nX-Own: kept", "")]).await;
-    let head = Head {
-        bucket: bucket(),
-        key: key("k"),
-        checksums: false,
-    };
+    let head = Head::of(bucket(), key("k"));
     let error = s3.head(head).await.expect_err("nothing there");
     assert_eq!(error.status(), Some(StatusCode::NOT_FOUND));
 }

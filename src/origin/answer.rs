@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-use crate::origin::{Error, ObjectHead};
+use super::{Error, ObjectHead};
 use crate::types::{ETag, RangeSpec};
 
 /// Headers of the transport and of the range, which are not the object's.
@@ -21,21 +21,8 @@ const NOT_THE_OBJECTS: [HeaderName; 9] = [
     HeaderName::from_static("x-amz-request-id"),
 ];
 
-/// Headers that belong to one connection (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// The object that an answer describes.
-pub(super) fn describe(mut headers: HeaderMap, size: u64) -> ObjectHead {
+pub(crate) fn describe(mut headers: HeaderMap, size: u64) -> ObjectHead {
     for name in &NOT_THE_OBJECTS {
         headers.remove(name);
     }
@@ -52,7 +39,7 @@ pub(super) fn describe(mut headers: HeaderMap, size: u64) -> ObjectHead {
 }
 
 /// The answer's Content-Length.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     number(headers.get(header::CONTENT_LENGTH)?.to_str().ok()?)
 }
 
@@ -60,7 +47,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 ///
 /// # Errors
 /// [`Error::Nonsense`] where the answer contradicts itself or what was asked.
-pub(super) fn placed(
+pub(crate) fn placed(
     status: StatusCode,
     headers: &HeaderMap,
     asked: Option<RangeSpec>,
@@ -95,6 +82,13 @@ pub(super) fn placed(
     }
 }
 
+/// Where the part lies that an answer to `partNumber` is about, and the size of the whole; none where it does not say so.
+pub(crate) fn part_placed(status: StatusCode, headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
+    let (range, size) = content_range(headers).filter(|_| status == StatusCode::PARTIAL_CONTENT)?;
+    let length = content_length(headers)?;
+    (length == range.end - range.start).then_some((range, size))
+}
+
 /// Takes `bytes FIRST-LAST/SIZE` apart.
 fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
@@ -107,20 +101,6 @@ fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
-}
-
-/// Takes out the headers that belong to one connection, those that `Connection` names included.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]
@@ -185,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_part_by_its_number_lies_where_the_answer_says() {
+        let pairs = [("content-range", "bytes 5-8/10"), ("content-length", "4")];
+        let partial = StatusCode::PARTIAL_CONTENT;
+        assert_eq!(part_placed(partial, &headers(&pairs)), Some((5..9, 10)));
+        assert_eq!(part_placed(StatusCode::OK, &headers(&pairs)), None);
+        assert_eq!(part_placed(partial, &headers(&pairs[1..])), None);
+        assert_eq!(
+            part_placed(partial, &headers(&[pairs[0], ("content-length", "10")])),
+            None
+        );
+    }
+
+    #[test]
     fn a_whole_answer_to_a_range_is_the_whole_body() {
         let headers = headers(&[("content-length", "10")]);
         let asked = Some(RangeSpec::Open { first: 5 });
@@ -213,16 +206,5 @@ mod tests {
         let names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["etag", "x-amz-version-id", "x-amz-meta-a"]);
         assert_eq!(describe(HeaderMap::new(), 0).etag.as_str(), "");
-    }
-
-    #[test]
-    fn what_connection_names_stays_on_the_connection() {
-        let mut map = headers(&[
-            ("connection", "close, X-Own"),
-            ("x-own", "1"),
-            ("etag", "e"),
-        ]);
-        remove_hop_by_hop(&mut map);
-        assert_eq!(map.len(), 1);
     }
 }

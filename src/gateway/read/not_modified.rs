@@ -1,0 +1,221 @@
+//! What an origin's 304s look like, so that the cache's look the same.
+//!
+//! Stores differ in the headers that they put on a 304: some copy what a cache needs, some hardly any. So the first 304s of
+//! a bucket are the origin's own, from which is learnt which of an object's headers it copies; from then on records answer
+//! as it would. Whatever has not been seen yet is asked for again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::bodies::lock;
+use super::conditions::Cause;
+use crate::origin::answer::describe;
+use crate::types::{Body, OriginFingerprint, body};
+
+/// The most header names that are told apart in one bucket, metadata counting as one. S3 has some forty.
+const MOST_NAMES: usize = 128;
+
+/// The most buckets whose 304s are known.
+const MOST_BUCKETS: usize = 10_000;
+
+/// All of an object's own metadata, which a store copies or does not.
+const METADATA: &str = "x-amz-meta-";
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub(crate) struct NotModified(Mutex<HashMap<(OriginFingerprint, Cause), Arc<Habit>>>);
+
+/// Which headers an origin puts on a 304.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Habit {
+    /// Whether the header of that name is copied from the object, for every name that was seen.
+    copied: BTreeMap<String, bool>,
+    /// What it says instead of the object's own type.
+    content_type: Option<HeaderValue>,
+}
+
+impl NotModified {
+    /// The 304 that the bucket's origin would give for an object with these headers; none where that is not known.
+    pub(super) fn answer(
+        &self,
+        bucket: OriginFingerprint,
+        cause: Cause,
+        object: &HeaderMap,
+    ) -> Option<Response<Body>> {
+        let habit = lock(&self.0).get(&(bucket, cause)).cloned()?;
+        let mut response = Response::new(body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.headers_mut() = habit.headers(object)?;
+        Some(response)
+    }
+
+    /// Learns from the origin's own 304 about an object with these headers.
+    pub(super) fn learn(
+        &self,
+        bucket: OriginFingerprint,
+        cause: Cause,
+        object: &HeaderMap,
+        answer: &HeaderMap,
+    ) {
+        let mut habits = lock(&self.0);
+        let known = habits.get(&(bucket, cause));
+        let known = known.map(|habit| Habit::clone(habit)).unwrap_or_default();
+        let Some(habit) = known.seeing(object, answer) else {
+            return;
+        };
+        if habits.len() >= MOST_BUCKETS {
+            habits.clear();
+        }
+        habits.insert((bucket, cause), Arc::new(habit));
+    }
+}
+
+impl Habit {
+    /// The headers of a 304 about an object with these headers; none where one of them was never seen.
+    fn headers(&self, object: &HeaderMap) -> Option<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in object {
+            if *self.copied.get(family(name))? {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        if let Some(content_type) = &self.content_type {
+            headers.insert(header::CONTENT_TYPE, content_type.clone());
+        }
+        Some(headers)
+    }
+
+    /// What is known after one more answer; none where that one cannot be explained by the object.
+    fn seeing(mut self, object: &HeaderMap, answer: &HeaderMap) -> Option<Self> {
+        let answer = describe(answer.clone(), 0).headers;
+        for name in object.keys() {
+            let copied = !is_checksum(name) && same(object, &answer, name);
+            if !copied && answer.contains_key(name) && name != header::CONTENT_TYPE {
+                return None;
+            }
+            self.copied.insert(family(name).to_owned(), copied);
+        }
+        if !answer
+            .keys()
+            .all(|name| object.contains_key(name) || name == header::CONTENT_TYPE)
+        {
+            return None;
+        }
+        let other_type = answer.get(header::CONTENT_TYPE);
+        let other_type = other_type.filter(|_| !same(object, &answer, &header::CONTENT_TYPE));
+        self.content_type = other_type.cloned();
+        (self.copied.len() <= MOST_NAMES).then_some(self)
+    }
+}
+
+fn same(one: &HeaderMap, other: &HeaderMap, name: &HeaderName) -> bool {
+    one.get_all(name).iter().eq(other.get_all(name).iter())
+}
+
+/// A record has them only if somebody asked for them.
+fn is_checksum(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-amz-checksum-")
+}
+
+/// The name that stands for all that a store treats alike.
+fn family(name: &HeaderName) -> &str {
+    if name.as_str().starts_with(METADATA) {
+        METADATA
+    } else {
+        name.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::BucketName;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn bucket(name: &str) -> OriginFingerprint {
+        let name: BucketName = name.parse().expect("a bucket name");
+        OriginFingerprint::new("s3", "", "", &name)
+    }
+
+    fn object(etag: &'static str) -> HeaderMap {
+        headers(&[
+            ("etag", etag),
+            ("cache-control", "max-age=5"),
+            ("content-type", "text/plain"),
+            ("x-amz-meta-a", "1"),
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+        ])
+    }
+
+    fn learnt(answer: &[(&'static str, &'static str)]) -> NotModified {
+        let known = NotModified::default();
+        known.learn(
+            bucket("train"),
+            Cause::SameTag,
+            &object("\"e\""),
+            &headers(answer),
+        );
+        known
+    }
+
+    fn answer(known: &NotModified, object: &HeaderMap) -> Option<HeaderMap> {
+        let answer = known.answer(bucket("train"), Cause::SameTag, object);
+        answer.map(|response| response.into_parts().0.headers)
+    }
+
+    #[test]
+    fn what_the_origin_copies_is_copied_of_other_objects() {
+        let known = learnt(&[
+            ("etag", "\"e\""),
+            ("date", "now"),
+            ("cache-control", "max-age=5"),
+        ]);
+        let mut other = object("\"f\"");
+        other.insert("x-amz-meta-b", HeaderValue::from_static("2"));
+        let expected = headers(&[("etag", "\"f\""), ("cache-control", "max-age=5")]);
+        assert_eq!(answer(&known, &other), Some(expected));
+        let cause = Cause::SameDate;
+        assert!(known.answer(bucket("train"), cause, &other).is_none());
+        assert!(
+            known
+                .answer(bucket("other"), Cause::SameTag, &other)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_bare_answer_is_copied_too() {
+        let known = learnt(&[("content-type", "application/xml")]);
+        let expected = headers(&[("content-type", "application/xml")]);
+        assert_eq!(answer(&known, &object("\"f\"")), Some(expected));
+    }
+
+    #[test]
+    fn a_header_that_was_never_seen_is_asked_for() {
+        let known = learnt(&[("etag", "\"e\"")]);
+        let mut other = object("\"f\"");
+        other.insert("expires", HeaderValue::from_static("0"));
+        assert_eq!(answer(&known, &other), None);
+        let copied = headers(&[("etag", "\"f\""), ("expires", "0")]);
+        known.learn(bucket("train"), Cause::SameTag, &other, &copied);
+        assert_eq!(answer(&known, &other), Some(copied));
+    }
+
+    #[test]
+    fn an_answer_about_something_else_teaches_nothing() {
+        for odd in [("etag", "\"other\""), ("x-own", "1")] {
+            let known = learnt(&[("cache-control", "max-age=5"), odd]);
+            assert_eq!(answer(&known, &object("\"f\"")), None, "{odd:?}");
+        }
+    }
+}
