@@ -113,6 +113,8 @@ fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
+        // A client may end its side once it has said all that it wants to say; it still hears the answer.
+        .half_close(true)
         .header_read_timeout(limits.idle)
         .max_header_size(limits.header_bytes)
         .max_buf_size(BUFFER_BYTES.max(limits.header_bytes));

@@ -73,7 +73,8 @@ pub struct Listener {
 /// Serves `listener` until `tasks` are asked to stop: then it accepts no more, and open connections end with the
 /// request that they are serving.
 ///
-/// `handler` is called once a request's headers are in; its future is dropped when the client goes away.
+/// `handler` is called once a request's headers are in. The answer's body is dropped when the client is found to be gone;
+/// until it is written to, a client that has gone looks like one that has only ended its side and waits for the answer.
 pub fn serve<H, F>(listener: Listener, tasks: &Tasks, handler: H)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,

@@ -154,30 +154,60 @@ async fn stopping_waits_for_a_running_body_and_accepts_no_more() {
     assert!(TcpStream::connect(world.address).await.is_err());
 }
 
-#[tokio::test]
-async fn a_client_that_goes_away_cancels_its_request() {
-    struct Cancelled(Arc<Notify>);
-    impl Drop for Cancelled {
+/// A body without an end, that tells when it is dropped.
+fn endless(dropped: Arc<Notify>) -> Body {
+    struct Dropped(Arc<Notify>);
+    impl Drop for Dropped {
         fn drop(&mut self) {
             self.0.notify_one();
         }
     }
-    let (begun, cancelled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell_begun, tell_cancelled) = (Arc::clone(&begun), Arc::clone(&cancelled));
+    let dropped = Dropped(dropped);
+    let frames = futures::stream::repeat_with(move || {
+        let _held = &dropped;
+        Ok(http_body::Frame::data(bytes::Bytes::from_static(
+            &[b'x'; 4096],
+        )))
+    });
+    BodyExt::boxed_unsync(http_body_util::StreamBody::new(frames))
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_answer() {
+    let dropped = Arc::new(Notify::new());
+    let tell = Arc::clone(&dropped);
     let world = World::start(Limits::default(), None, move |_request, _peer| {
-        let guard = Cancelled(Arc::clone(&tell_cancelled));
-        tell_begun.notify_one();
+        let answer = Response::new(endless(Arc::clone(&tell)));
+        async move { answer }
+    })
+    .await;
+    let mut client = world.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    read_until(&mut client, "x").await;
+    drop(client);
+    dropped.notified().await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_ended_its_side_is_answered() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell_begun, hear) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let world = World::start(Limits::default(), None, move |request, peer| {
+        let (begun, go_on) = (Arc::clone(&tell_begun), Arc::clone(&hear));
         async move {
-            let _guard = guard;
-            std::future::pending().await
+            begun.notify_one();
+            go_on.notified().await;
+            echo(request, peer).await
         }
     })
     .await;
     let mut client = world.connect().await;
     client.write_all(HELLO.as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
     begun.notified().await;
-    drop(client);
-    cancelled.notified().await;
+    go_on.notify_one();
+    let answer = read_until(&mut client, "/hello").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
 }
 
 /// Writes a new self-signed certificate; returns it in DER.
