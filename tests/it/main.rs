@@ -1,5 +1,8 @@
 //! Real nodes before an S3 origin in this process, over real connections. Each module is a group of promises.
 
+mod clients;
+mod failures;
+mod late;
 mod life;
 mod memory;
 mod reads;

@@ -2,7 +2,8 @@
 
 use crate::support::client::Ask;
 use crate::support::node::{Settings, TestNode};
-use crate::support::origin::TestOrigin;
+use crate::support::origin::{Seen, Sent, TestOrigin};
+use crate::support::speaker::{PLAIN, Say, Speaker};
 use crate::support::wire::{Wire, head, head_with_target};
 
 async fn world(listen: &str) -> (TestOrigin, TestNode) {
@@ -170,4 +171,188 @@ async fn a_presigned_url_works_for_its_time_and_as_it_is() {
         assert_eq!(said.status(), 403, "{refused}");
         assert!(said.text().contains(code), "{}", said.text());
     }
+}
+
+/// A signed head with `line` as one more header, which is not signed.
+fn with_line(node: &TestNode, ask: &Ask, line: &str) -> String {
+    head(&node.client.sign(ask)).replacen("\r\n", &format!("\r\n{line}\r\n"), 1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_said_all_it_wants_to_say_still_hears_the_answer() {
+    let (origin, node) = world("").await;
+    let gate = origin.hold();
+    let mut wire = wire(&node).await;
+    wire.write(head(&node.client.sign(&Ask::get("/train/k"))))
+        .await;
+    wire.finish().await;
+    // The origin answers only after the client's end has arrived.
+    origin.until(|seen| !seen.is_empty()).await;
+    gate.add_permits(1 << 10);
+    let said = wire.read().await;
+    assert_eq!((said.status(), said.body.len()), (200, 100));
+    assert_eq!(wire.rest().await, b"", "nothing more comes");
+    let mut writer = self::wire(&node).await;
+    let put = Ask::new("PUT", "/train/new").body("hello");
+    writer
+        .write(with_line(&node, &put, "content-length: 5"))
+        .await;
+    writer.write("hello").await;
+    writer.finish().await;
+    assert_eq!(writer.read().await.status(), 200);
+    assert_eq!(origin.stored("train/new").expect("it is stored"), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_1_0_is_answered_and_the_connection_kept_where_that_is_asked_for() {
+    let (_origin, node) = world("").await;
+    let request = head(&node.client.sign(&Ask::get("/train/k")));
+    let request = request.replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let mut closing = wire(&node).await;
+    closing.write(&request).await;
+    let said = closing.read().await;
+    assert_eq!((said.status(), said.body.len()), (200, 100));
+    assert_eq!(
+        said.header("transfer-encoding"),
+        "",
+        "HTTP/1.0 has no chunks"
+    );
+    assert_eq!(closing.rest().await, b"", "the connection ends");
+    let keeping = request.replacen("\r\n", "\r\nconnection: keep-alive\r\n", 1);
+    let mut kept = wire(&node).await;
+    for _ in 0..2 {
+        kept.write(&keeping).await;
+        assert_eq!(kept.read().await.body.len(), 100);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_without_a_body_keep_the_connection_in_step() {
+    let (_origin, node) = world("").await;
+    let missing = head(&node.client.sign(&Ask::new("HEAD", "/train/missing")));
+    let found = head(&node.client.sign(&Ask::new("HEAD", "/train/k")));
+    let same = Ask::get("/train/k").header("if-none-match", "*");
+    let same = head(&node.client.sign(&same));
+    let get = head(&node.client.sign(&Ask::get("/train/k")));
+    let with_body = with_line(&node, &Ask::get("/train/k"), "content-length: 5") + "hello";
+    let mut wire = wire(&node).await;
+    wire.write(format!("{missing}{found}{same}{with_body}{get}"))
+        .await;
+    let refused = wire.read_head().await;
+    assert_eq!(refused.status(), 404);
+    let found = wire.read_head().await;
+    assert_eq!(
+        (found.status(), found.header("content-length")),
+        (200, "100")
+    );
+    assert_eq!(wire.read_head().await.status(), 304);
+    for _ in 0..2 {
+        assert_eq!(wire.read().await.body.len(), 100);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_whose_length_nobody_tells_is_refused() {
+    let (origin, node) = world("").await;
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let mut wire = wire(&node).await;
+    wire.write(with_line(&node, &put, "transfer-encoding: chunked"))
+        .await;
+    wire.write("5\r\nhello\r\n0\r\n\r\n").await;
+    let said = wire.read().await;
+    assert_eq!(
+        (said.status(), said.code().as_str()),
+        (411, "MissingContentLength")
+    );
+    assert_eq!(origin.stored("train/new"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_hides_in_the_body_of_another() {
+    let (origin, node) = world("").await;
+    let hidden = head(&node.client.sign(&Ask::new("DELETE", "/train/k")));
+    let length = hidden.len();
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let chunked = format!("0\r\n\r\n{hidden}");
+    let counted = format!("{length:x}\r\n{hidden}\r\n0\r\n\r\n");
+    for (lines, body) in [
+        // Whoever counts by Content-Length would see one request, whoever reads the chunks two.
+        (
+            format!(
+                "content-length: {}\r\ntransfer-encoding: chunked",
+                chunked.len()
+            ),
+            &chunked,
+        ),
+        (
+            format!("transfer-encoding: chunked\r\ncontent-length: {length}"),
+            &counted,
+        ),
+        (
+            format!("content-length: 0\r\ncontent-length: {length}"),
+            &hidden,
+        ),
+        ("transfer-encoding: chunked, identity".to_owned(), &counted),
+        ("transfer-encoding: xchunked".to_owned(), &chunked),
+    ] {
+        let mut wire = wire(&node).await;
+        wire.write(with_line(&node, &put, &lines)).await;
+        wire.write(body).await;
+        let answers = String::from_utf8_lossy(&wire.rest().await).into_owned();
+        assert!(answers.starts_with("HTTP/1.1 4"), "{lines}: {answers}");
+        assert_eq!(
+            answers.matches("HTTP/1.1 ").count(),
+            1,
+            "{lines}: {answers}"
+        );
+    }
+    assert_eq!(origin.seen(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expectation_that_nobody_knows_changes_nothing() {
+    let (_origin, node) = world("").await;
+    let put = Ask::new("PUT", "/train/new").body("hello");
+    let mut wire = wire(&node).await;
+    let lines = "content-length: 5\r\nexpect: 200-ok";
+    wire.write(with_line(&node, &put, lines) + "hello").await;
+    let said = wire.read().await;
+    assert_eq!(said.status(), 200, "{}", said.head);
+    assert_eq!(node.client.get("/train/new").await.body, "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_its_client_breaks_off_is_broken_off_at_the_origin() {
+    let (origin, node) = world("").await;
+    origin.put("train/old", 3, 50);
+    let put = Ask::new("PUT", "/train/old").payload("UNSIGNED-PAYLOAD");
+    let mut wire = wire(&node).await;
+    wire.write(with_line(&node, &put, "content-length: 1000000"))
+        .await;
+    wire.write(vec![b'x'; 600_000]).await;
+    let puts = |seen: &[Seen]| {
+        let mut puts = seen.iter().filter(|seen| seen.method == http::Method::PUT);
+        puts.next().map(|seen| seen.body.clone())
+    };
+    origin.until(|seen| puts(seen) == Some(Sent::Pending)).await;
+    drop(wire);
+    origin
+        .until(|seen| matches!(puts(seen), Some(Sent::Short(_))))
+        .await;
+    assert_eq!(origin.stored("train/old").expect("the old one").len(), 50);
+    assert_eq!(node.client.get("/train/old").await.body.len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_arrive_whatever_their_case_and_as_often_as_they_came() {
+    let (origin, node) = world("").await;
+    let put = Say::put("/train/new", "hello")
+        .header("X-AMZ-Meta-NOTE", "one")
+        .header("CACHE-Control", "max-age=1")
+        .header("x-amz-meta-note", "two");
+    let said = Speaker::to(&node, PLAIN).await.say(&put).await;
+    assert_eq!(said.status(), 200, "{}", said.text());
+    let seen = &origin.seen()[0];
+    let notes: Vec<_> = seen.headers.get_all("x-amz-meta-note").iter().collect();
+    assert_eq!(notes, ["one", "two"]);
 }

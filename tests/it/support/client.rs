@@ -40,11 +40,17 @@ impl Answer {
 
     /// The code in an error document.
     pub(crate) fn code(&self) -> String {
+        self.text("Code")
+    }
+
+    /// What stands in the first element `name` of the document; empty where it has none.
+    pub(crate) fn text(&self, name: &str) -> String {
         let text = String::from_utf8_lossy(&self.body).into_owned();
-        let code = text
-            .split_once("<Code>")
-            .and_then(|(_, rest)| rest.split_once("</Code>"));
-        code.map(|(code, _)| code.to_owned()).unwrap_or_default()
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let inner = text
+            .split_once(&open)
+            .and_then(|(_, rest)| rest.split_once(&close));
+        inner.map(|(inner, _)| inner.to_owned()).unwrap_or_default()
     }
 }
 

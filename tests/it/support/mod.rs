@@ -5,6 +5,8 @@ pub(crate) mod content;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod process;
+pub(crate) mod sigv4;
+pub(crate) mod speaker;
 pub(crate) mod wire;
 
 use std::future::Future;

@@ -34,6 +34,23 @@ impl Said {
             .unwrap_or_else(|| panic!("no status: {self:?}"))
     }
 
+    /// A header's value; empty where it did not come.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        let value =
+            lines.find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value));
+        value.unwrap_or_default().trim()
+    }
+
+    /// The code in an error document.
+    pub(crate) fn code(&self) -> String {
+        let text = self.text();
+        let code = text
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"));
+        code.map(|(code, _)| code.to_owned()).unwrap_or_default()
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -58,18 +75,76 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         written.expect("the other side takes it");
     }
 
-    /// Reads one answer; the body's length must be told by `Content-Length`.
+    /// Reads one answer with its body, whose end `Content-Length` or chunks tell.
     pub(crate) async fn read(&mut self) -> Said {
-        let head = self.head().await;
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            let named = name.eq_ignore_ascii_case("content-length");
-            named.then(|| value.trim().parse::<usize>().expect("a length"))
-        });
-        let mut body = vec![0; length.unwrap_or(0)];
-        let read = timeout(PATIENCE, self.stream.read_exact(&mut body)).await;
+        let mut said = self.read_head().await;
+        if said.header("transfer-encoding") == "chunked" {
+            said.body = self.chunks().await;
+            return said;
+        }
+        let length = match said.header("content-length") {
+            "" => 0,
+            length => length.parse().expect("a length"),
+        };
+        said.body = self.take(length).await;
+        said
+    }
+
+    /// Reads one answer that has no body, whatever its head says.
+    pub(crate) async fn read_head(&mut self) -> Said {
+        Said {
+            head: self.head().await,
+            body: Vec::new(),
+        }
+    }
+
+    /// Reads what comes until the other side ends.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        // A reset is an end too.
+        drop(read.expect("in time"));
+        rest
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) async fn finish(&mut self) {
+        self.stream
+            .shutdown()
+            .await
+            .expect("the other side is there");
+    }
+
+    async fn take(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let read = timeout(PATIENCE, self.stream.read_exact(&mut bytes)).await;
         read.expect("in time").expect("a whole body");
-        Said { head, body }
+        bytes
+    }
+
+    /// Reads a body in chunks, whose head has been read.
+    pub(crate) async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut chunk = self.chunk().await;
+            if chunk.is_empty() {
+                return body;
+            }
+            body.append(&mut chunk);
+        }
+    }
+
+    /// Reads one chunk of a body; the last one is empty.
+    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.take(1).await);
+        }
+        let size = std::str::from_utf8(&line).expect("text").trim();
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let mut chunk = self.take(size + 2).await;
+        chunk.truncate(size);
+        chunk
     }
 
     /// Reads the head of an answer.
