@@ -8,6 +8,7 @@ mod memory;
 mod reads;
 mod refusals;
 mod support;
+mod surface;
 mod tls;
 mod traces;
 mod wire;

@@ -114,7 +114,12 @@ impl Client {
 
     /// Sends a request and gives back the answer once its head is there.
     pub(crate) async fn start(&self, ask: &Ask) -> Response<Incoming> {
-        let request = self.sign(ask);
+        let mut request = self.sign(ask);
+        if matches!(ask.method, "PUT" | "POST") {
+            // hyper leaves it out where the body is empty, and S3 insists on it.
+            let length = ask.body.len().into();
+            request.headers_mut().insert("content-length", length);
+        }
         self.hyper.request(request).await.expect("an answer")
     }
 

@@ -42,6 +42,10 @@ impl Refused {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         set(response.headers_mut(), "content-type", "application/xml");
+        if self.status == StatusCode::NOT_MODIFIED {
+            *response.body_mut() = empty();
+            response.headers_mut().remove("content-type");
+        }
         response
     }
 }

@@ -13,7 +13,7 @@ use super::store::{Bucket, MODIFIED, Version, Versioning};
 
 /// The sub-resources of buckets, each with the error of one that was never set. Those without an error have a document that
 /// says so.
-pub(super) const BUCKET: [(&str, &str); 22] = [
+pub(super) const BUCKET: [(&str, &str); 26] = [
     ("abac", ""),
     ("accelerate", ""),
     ("acl", ""),
@@ -27,6 +27,10 @@ pub(super) const BUCKET: [(&str, &str); 22] = [
     ("inventory", "NoSuchConfiguration"),
     ("lifecycle", "NoSuchLifecycleConfiguration"),
     ("logging", ""),
+    ("metadataConfiguration", "NoSuchConfiguration"),
+    ("metadataInventoryTable", "NoSuchConfiguration"),
+    ("metadataJournalTable", "NoSuchConfiguration"),
+    ("metadataTable", "NoSuchConfiguration"),
     ("metrics", "NoSuchConfiguration"),
     ("notification", ""),
     ("object-lock", "ObjectLockConfigurationNotFoundError"),

@@ -36,6 +36,7 @@ use self::store::{Content, State, Version};
 
 pub(crate) use self::answer::{HOST_ID, REQUEST_ID};
 pub(crate) use self::checksums::{Crc32, base64_of};
+pub(crate) use self::documents::SELECTED;
 pub(crate) use self::faults::Fault;
 pub(crate) use self::payload::Sent;
 
