@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::gateway::forward::rename::escape_text;
+use crate::gateway::forward::rename::{escape_text, without_marks};
 use crate::routes::has_dot_segment;
 use crate::types::ObjectKey;
 
@@ -118,7 +118,8 @@ fn entry(reader: &mut Reader<&[u8]>) -> Option<Entry> {
 /// The text of an element that holds nothing else.
 fn text(reader: &mut Reader<&[u8]>, start: &BytesStart<'_>) -> Option<String> {
     let raw = reader.read_text(start.name()).ok()?;
-    if raw.contains('<') {
+    // No document holds a NUL, not even as a reference.
+    if raw.contains(['<', '\0']) {
         return None;
     }
     Some(unescape(&raw).ok()?.into_owned())
@@ -147,6 +148,7 @@ pub(super) fn write(quiet: bool, entries: &[(ObjectKey, &Entry)]) -> String {
 
 /// Puts `xml` behind the last child of a document's root.
 pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
+    let document = without_marks(document);
     let mut reader = Reader::from_reader(document);
     let mut depth = 0usize;
     loop {
@@ -161,7 +163,8 @@ pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
                 let name = String::from_utf8(root.name().as_ref().to_vec()).ok()?;
                 let tag = String::from_utf8(root.to_vec()).ok()?;
                 let end = usize::try_from(reader.buffer_position()).ok()?;
-                let middle = format!("<{}>{xml}</{name}>", tag.trim_end());
+                let tag = tag.trim_end_matches(|it: char| it.is_whitespace() || it == '/');
+                let middle = format!("<{tag}>{xml}</{name}>");
                 return Some([&document[..before], middle.as_bytes(), &document[end..]].concat());
             }
             Event::Eof => return None,
@@ -211,6 +214,7 @@ mod tests {
             "<Delete><Object><Key><b/></Key></Object></Delete>",
             "<Other><Object><Key>k</Key></Object></Other>",
             "<Delete><Object><Key>&unknown;</Key></Object></Delete>",
+            "<Delete><Object><Key>k\0</Key></Object></Delete>",
             &many,
         ] {
             assert_eq!(Deletion::parse(bad.as_bytes()), None, "{bad:.60}");
@@ -230,6 +234,8 @@ mod tests {
             "<?x?><R a=\"1\"><D/><E/></R>\n"
         );
         assert_eq!(added("<R a=\"1\" />"), "<R a=\"1\"><E/></R>");
+        assert_eq!(added("<R //>"), "<R><E/></R>");
+        assert_eq!(added("\u{feff}<R><D/></R>"), "<R><D/><E/></R>");
         assert_eq!(insert_at_end(b"", "<E/>"), None);
     }
 }
