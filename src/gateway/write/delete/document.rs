@@ -175,6 +175,8 @@ pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -221,6 +223,35 @@ mod tests {
         }
         let most = format!("<Delete>{}</Delete>", object.repeat(1000));
         assert!(Deletion::parse(most.as_bytes()).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_goes_on_as_it_came(
+            keys in proptest::collection::vec("(?s)[^\0]{1,40}", 1..5),
+            version in proptest::option::of("[a-zA-Z0-9<&]{1,12}"),
+            quiet in any::<bool>(),
+        ) {
+            let others = version.map(|id| ("VersionId".to_owned(), id));
+            let entry = |key: String| Entry { key, others: others.iter().cloned().collect() };
+            let asked = Deletion { quiet, entries: keys.into_iter().map(entry).collect() };
+            let passed: Vec<_> = asked
+                .entries
+                .iter()
+                .map(|entry| (entry.key.parse().expect("a key"), entry))
+                .collect();
+            let written = write(quiet, &passed);
+            prop_assert!(!written.contains(['\r', '\u{1}', '\u{85}']), "XML would lose them");
+            prop_assert_eq!(Deletion::parse(written.as_bytes()), Some(asked));
+        }
+
+        #[test]
+        fn no_document_makes_it_panic(document in "(<Delete>)?[<>/&;#a-cKeyObject!\\[\\]-]{0,60}(</Delete>)?") {
+            let _ = Deletion::parse(document.as_bytes());
+            if let Some(longer) = insert_at_end(document.as_bytes(), "<E/>") {
+                prop_assert!(longer.len() > document.len());
+            }
+        }
     }
 
     #[test]
