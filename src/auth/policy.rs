@@ -172,6 +172,8 @@ impl FromStr for ResourcePattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn allows(action: &str, resource: &str, asked: &'static str, of: &Resource) -> bool {
@@ -270,6 +272,23 @@ mod tests {
         }
         assert!(!allows("s3:ListBucket", "other/*", "s3:ListBucket", &train));
         assert!(!allows("s3:GetObject", "train/*", "s3:ListBucket", &train));
+    }
+
+    proptest! {
+        #[test]
+        fn who_may_list_a_prefix_by_keys_may_read_all_that_it_shows(
+            pattern in "train/[ab/]{0,3}\\*?|\\*",
+            key in "[ab/]{1,6}",
+            end in 0..7usize,
+        ) {
+            let prefix = key.get(..end).unwrap_or(&key);
+            let Ok(grant) = Grant::parse(&["s3:*"], &[&pattern]) else {
+                return Ok(());
+            };
+            if grant.allows(Action("s3:ListBucket"), &listing("train", prefix)) {
+                prop_assert!(grant.allows(Action("s3:GetObject"), &object("train", &key)));
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::origin::s3::Credentials;
 use crate::routes::{Freshness, Keeping};
@@ -388,5 +390,39 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         let problems = mistakes(sound_with(&text, &[]));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(!format!("{problems:?}").contains(secret), "{problems:?}");
+    }
+}
+
+/// Lines of the example, its comments' too, in any order and cut anywhere.
+fn torn_examples() -> impl Strategy<Value = String> {
+    let example = include_str!("../../config/example.toml");
+    let lines: Vec<&str> = example
+        .lines()
+        .map(|line| line.trim_start_matches("# "))
+        .collect();
+    let line = (
+        proptest::sample::select(lines),
+        any::<prop::sample::Index>(),
+        any::<bool>(),
+    );
+    let line = line.prop_map(
+        |(line, cut, whole)| match line.get(..cut.index(line.len() + 1)) {
+            Some(part) if !whole => part,
+            Some(_) | None => line,
+        },
+    );
+    proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_mistakes_with_a_way_out(text in torn_examples(), value in "[a-z0-9\\[\\]{}=\"]{0,8}") {
+        let variables = [("FOREBAY__MEMORY__LIMIT", value.as_str())];
+        if let Err(problems) = parse(&text, &surroundings(&variables)) {
+            prop_assert!(!problems.list().is_empty());
+            for Problem { key, message, hint } in problems.list() {
+                prop_assert!(!key.is_empty() && !message.is_empty() && !hint.is_empty());
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod error;
 pub mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod list;
 pub mod multipart;
 pub mod read;

@@ -226,6 +226,9 @@ fn malformed() -> BoxError {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Decodes `wire`, which arrives in pieces of `piece` bytes.
@@ -269,6 +272,38 @@ mod tests {
                 Err(early.clone()),
                 "{wire:?} {length}"
             );
+        }
+    }
+
+    fn decoded(wire: &str, length: u64, piece: usize) -> Result<String, String> {
+        let decoded = decode(wire, length, piece).now_or_never();
+        decoded.expect("everything is there")
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_read_the_same_however_it_is_cut(
+            chunks in proptest::collection::vec("[ -~\r\n\u{e9}]{1,40}", 0..6),
+            piece in 1..60usize,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let body = chunks.concat();
+            let chunk = |chunk: &String| format!("{:x}\r\n{chunk}\r\n", chunk.len());
+            let written: String = chunks.iter().map(chunk).collect();
+            // Pieces are cut between bytes, not between characters: the decoder sees bytes only.
+            let length = body.len() as u64;
+            prop_assert_eq!(decoded(&format!("{written}0\r\n\r\n"), length, piece), Ok(body));
+            let end = cut.index(written.len() + 1);
+            if let Some(short) = written.get(..end) {
+                prop_assert!(decoded(short, length, piece).is_err(), "{short:?}");
+            }
+        }
+
+        #[test]
+        fn nothing_longer_than_its_length_is_let_out(wire in "([0-9a-f]{1,2}\r\n[a-z\r\n]{0,20}){0,4}", length in 0..40u64) {
+            if let Ok(body) = decoded(&wire, length, 7) {
+                prop_assert_eq!(body.len() as u64, length);
+            }
         }
     }
 

@@ -167,6 +167,9 @@ fn wrong_mechanism() -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::subsequence;
+
     use super::*;
 
     const CREDENTIAL: &str = "Credential=FB/20261123/mars-1/s3/aws4_request";
@@ -259,6 +262,37 @@ mod tests {
         let mut fine = base.to_vec();
         fine.push(("accept-encoding", "identity"));
         assert!(claim(&fine, "").is_ok());
+    }
+
+    const NAMES: [&str; 5] = ["host", "x-amz-date", "x-amz-acl", "range", "content-type"];
+
+    proptest! {
+        #[test]
+        fn who_is_let_through_signs_the_host_and_all_that_steers(
+            present in subsequence(&NAMES[..], 0..=NAMES.len()),
+            signed in subsequence(&NAMES[..], 0..=NAMES.len()),
+        ) {
+            let list = signed.join(";");
+            let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders={list}, Signature=abc");
+            let mut pairs = vec![("authorization", value.as_str())];
+            pairs.extend(present.iter().map(|name| (*name, "v")));
+            let complete = signed.iter().all(|name| present.contains(name));
+            let steers = |name: &&&str| **name == "host" || name.starts_with("x-amz-");
+            let covered = present.iter().filter(steers).all(|name| signed.contains(name));
+            let expected = complete && covered && signed.contains(&"host");
+            prop_assert_eq!(claim(&pairs, "").is_ok(), expected);
+        }
+
+        #[test]
+        fn reading_a_claim_never_panics(
+            value in "(AWS4-HMAC-SHA256 )?[ -~]{0,60}",
+            query in "(X-Amz-[A-Za-z]{1,10}=[a-z/%0-9]{0,8}&){0,4}",
+        ) {
+            if let Ok(query) = Query::parse(&query) {
+                let headers = headers(&[("authorization", value.as_str()), ("host", "h")]);
+                let _ = Claim::parse(&headers, &query);
+            }
+        }
     }
 
     #[test]

@@ -135,27 +135,29 @@ fn connection_options(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// Takes `aws-chunked` out of `Content-Encoding`: what is handed on is decoded.
+/// Takes `aws-chunked` out of `Content-Encoding`: what is handed on is decoded. Every other coding stays as it came.
 fn drop_aws_chunked(headers: &mut HeaderMap) {
-    let Some(value) = headers
-        .get(header::CONTENT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return;
-    };
-    let left: Vec<&str> = value
-        .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked") && !coding.is_empty())
-        .collect();
-    match HeaderValue::from_str(&left.join(",")) {
-        Ok(value) if !left.is_empty() => {
-            headers.insert(header::CONTENT_ENCODING, value);
-        }
-        Ok(_) | Err(_) => {
-            headers.remove(header::CONTENT_ENCODING);
-        }
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let left: Vec<HeaderValue> = values.filter_map(without_aws_chunked).collect();
+    headers.remove(header::CONTENT_ENCODING);
+    for value in left {
+        headers.append(header::CONTENT_ENCODING, value);
     }
+}
+
+/// The value without `aws-chunked`; none where nothing is left of it.
+fn without_aws_chunked(value: &HeaderValue) -> Option<HeaderValue> {
+    let is_ours = |coding: &&str| coding.eq_ignore_ascii_case("aws-chunked");
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let codings = || text.split(',').map(str::trim);
+    if !codings().any(|coding| is_ours(&coding)) {
+        return Some(value.clone());
+    }
+    let left: Vec<&str> = codings()
+        .filter(|coding| !coding.is_empty() && !is_ours(coding))
+        .collect();
+    let left = HeaderValue::from_str(&left.join(","));
+    left.ok().filter(|left| !left.is_empty())
 }
 
 /// Every header that something is decided about here.
@@ -214,6 +216,24 @@ mod tests {
         assert_eq!(kept["content-encoding"], "gzip");
         let only = meaningful(&headers(&[("content-encoding", "aws-chunked")]));
         assert!(only.is_empty());
+    }
+
+    #[test]
+    fn every_coding_but_aws_chunked_stays_as_it_came() {
+        let left = |values: &[&str]| {
+            let mut map = HeaderMap::new();
+            for value in values {
+                let value = HeaderValue::from_str(value).expect("a value");
+                map.append("content-encoding", value);
+            }
+            let left = meaningful(&map);
+            let left = left.get_all("content-encoding").iter();
+            let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+            left.map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["gzip, br"]), ["gzip, br"]);
+        assert_eq!(left(&["AWS-Chunked, gzip", "br"]), ["gzip", "br"]);
+        assert_eq!(left(&["gzip", "aws-chunked"]), ["gzip"]);
     }
 
     #[test]

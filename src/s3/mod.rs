@@ -11,6 +11,8 @@ mod claim;
 #[cfg(test)]
 mod compatibility;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod headers;
 mod parameters;
 mod patience;
@@ -180,14 +182,7 @@ impl<G: Backend> Door<G> {
         let auth = self.auth.load_full();
         let caller = self.verify(&parts, &query, &auth).await?;
         entry.caller(&caller.principal);
-        query.drop_signature();
-        headers::hoist(&mut query, &mut parts.headers)?;
-        let operation = router::route(&parts.method, target, &query, &parts.headers)?;
-        parameters::sift(operation.name, &mut query)?;
-        if operation.copy_source.is_none() {
-            headers::drop_copy_source(&mut parts.headers);
-        }
-        headers::drop_idle(operation.name, &mut parts.headers);
+        let operation = operation(&parts.method, target, &mut query, &mut parts.headers)?;
         entry.operation(&operation);
         authorize(&auth, &caller.principal, &operation, entry)?;
         headers::refuse_boundless(&parts.headers)?;
@@ -281,6 +276,25 @@ impl<G: Backend> Door<G> {
         };
         Ok(self.gateway.forward(context, request).await?)
     }
+}
+
+/// Names the operation, and takes out of query and headers what is not its own: what is left over is what rights are asked
+/// for, and nothing else is handed on.
+fn operation(
+    method: &Method,
+    target: Target,
+    query: &mut Query,
+    headers: &mut HeaderMap,
+) -> Result<Operation, Refusal> {
+    query.drop_signature();
+    headers::hoist(query, headers)?;
+    let operation = router::route(method, target, query, headers)?;
+    parameters::sift(operation.name, query)?;
+    if operation.copy_source.is_none() {
+        headers::drop_copy_source(headers);
+    }
+    headers::drop_idle(operation.name, headers);
+    Ok(operation)
 }
 
 fn authorize(

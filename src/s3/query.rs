@@ -99,6 +99,11 @@ fn form_decode(raw: &str) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -125,6 +130,27 @@ mod tests {
         assert_eq!(code("prefix=a&prefix=b"), Code::InvalidArgument);
         assert_eq!(code("prefix=%FF"), Code::InvalidUri);
         assert_eq!(code("prefix=%4"), Code::InvalidUri);
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_can_be_written_and_comes_as_it_is(
+            pairs in proptest::collection::btree_map("(?s).{1,12}", "(?s).{0,12}", 0..5),
+        ) {
+            let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let pair = |(name, value): (&String, &String)| format!("{}={}", encode(name), encode(value));
+            let raw: Vec<String> = pairs.iter().map(pair).collect();
+            let query = Query::parse(&raw.join("&")).expect("a query");
+            prop_assert_eq!(query.0.into_iter().collect::<BTreeMap<_, _>>(), pairs);
+        }
+
+        #[test]
+        fn no_name_comes_twice(raw in "([a-c]=[%0-9a-f+]{0,6}&?){0,6}") {
+            if let Ok(Query(pairs)) = Query::parse(&raw) {
+                let names: BTreeMap<_, _> = pairs.iter().cloned().collect();
+                prop_assert_eq!(names.len(), pairs.len());
+            }
+        }
     }
 
     #[test]

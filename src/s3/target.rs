@@ -55,6 +55,9 @@ fn bucket_of_host(host: &str, domains: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn object(bucket: &str, key: &str) -> Target {
@@ -110,6 +113,26 @@ mod tests {
             parse("/train/a", "evils3.example.org"),
             object("train", "a")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_can_be_named_and_comes_as_it_is(key in "(?s).{1,64}", bucket in "[a-z0-9]{3}(-[a-z0-9]{1,8}){0,3}") {
+            let written = utf8_percent_encode(&key, NON_ALPHANUMERIC);
+            let by_path = parse(&format!("/{bucket}/{written}"), None, &[]);
+            prop_assert_eq!(by_path, Ok(object(&bucket, &key)));
+            let host = format!("{bucket}.s3.example.org");
+            let by_host = parse(&format!("/{written}"), Some(&host), &["s3.example.org".to_owned()]);
+            prop_assert_eq!(by_host, Ok(object(&bucket, &key)));
+        }
+
+        #[test]
+        fn whatever_is_named_is_a_valid_name(path in "/?[ -~]{0,40}") {
+            if let Ok(Target::Object(bucket, key)) = parse(&path, None, &[]) {
+                prop_assert!(!bucket.as_str().contains(['/', '%', ' ']) && !bucket.as_str().contains(".."));
+                prop_assert!((1..=MAX_KEY_BYTES).contains(&key.as_str().len()));
+            }
+        }
     }
 
     #[test]

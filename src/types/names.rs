@@ -100,6 +100,8 @@ impl From<&str> for OriginName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -111,6 +113,17 @@ mod tests {
             "", "ab", "-abc", "abc-", "a..b", "a/b", "a b", "..", "bücket",
         ] {
             assert!(bad.parse::<BucketName>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bucket_name_leads_out_of_a_path_or_a_host(name in "[a-zA-Z0-9._/-]{0,12}|.{0,12}") {
+            if let Ok(bucket) = name.parse::<BucketName>() {
+                prop_assert_eq!(bucket.as_str(), &name);
+                prop_assert!(name.is_ascii() && !name.contains(['/', '\\', ':', '@', '%', '\0']));
+                prop_assert!(!name.starts_with('.') && !name.contains(".."));
+            }
         }
     }
 

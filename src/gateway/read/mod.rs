@@ -10,6 +10,8 @@ mod conditions;
 mod describe;
 mod eligibility;
 mod fill;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod head;
 mod know;
 mod not_kept;

@@ -14,6 +14,8 @@ mod copy;
 mod delete;
 mod dispatch;
 mod document;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod list;
 mod meta;
 mod multipart;

@@ -27,9 +27,26 @@ pub(crate) fn encode_key(key: &str) -> String {
 }
 
 /// Text as it goes into a document. Line ends are written as references, because a parser makes other ones of them (XML
-/// 1.0, section 2.11).
+/// 1.0, section 2.11), and so is what XML does not have at all, as S3 does.
 pub(crate) fn escape_text(text: &str) -> String {
-    escape(text).replace('\r', "&#13;").replace('\n', "&#10;")
+    let mut whole = String::with_capacity(text.len());
+    for character in escape(text).chars() {
+        if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') {
+            whole.push_str(&format!("&#{};", u32::from(character)));
+        } else {
+            whole.push(character);
+        }
+    }
+    whole
+}
+
+/// The document behind the byte order marks before it. A reader drops one and does not count it in its positions.
+pub(crate) fn without_marks(document: &[u8]) -> &[u8] {
+    let mut document = document;
+    while let Some(rest) = document.strip_prefix(b"\xef\xbb\xbf") {
+        document = rest;
+    }
+    document
 }
 
 /// Whether answers of this route are the client's as they are.
@@ -69,6 +86,7 @@ struct Change {
 /// # Errors
 /// Where it is not well-formed.
 pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xml::Error> {
+    let document = without_marks(document);
     let encoded = is_url_encoded(document);
     let mut reader = Reader::from_reader(document);
     let mut changes = Vec::new();

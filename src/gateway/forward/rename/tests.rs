@@ -62,6 +62,24 @@ fn the_origins_url_gives_way_to_the_clients_path() {
 }
 
 #[test]
+fn a_mark_before_the_document_moves_nothing() {
+    let document = "\u{feff}<R><Name>corp-train</Name><Key>p/k</Key></R>";
+    assert_eq!(
+        renamed(document, "p/"),
+        "<R><Name>train</Name><Key>k</Key></R>"
+    );
+}
+
+#[test]
+fn characters_that_xml_does_not_have_stay_references() {
+    let document = "<R><Key>p/&#x1;&#10;\u{85}&#xffff;</Key></R>";
+    assert_eq!(
+        renamed(document, "p/"),
+        "<R><Key>&#1;&#10;&#133;&#65535;</Key></R>"
+    );
+}
+
+#[test]
 fn a_broken_document_is_an_error() {
     assert!(rename(b"<a><b></a>", &to("p/")).is_err());
 }

@@ -1,6 +1,7 @@
 //! The read path over an origin in memory: what each contract promises, one test a promise.
 
 mod answers;
+mod conditions;
 mod ends;
 mod fills;
 mod model;

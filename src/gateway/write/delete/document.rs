@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::gateway::forward::rename::escape_text;
+use crate::gateway::forward::rename::{escape_text, without_marks};
 use crate::routes::has_dot_segment;
 use crate::types::ObjectKey;
 
@@ -118,7 +118,8 @@ fn entry(reader: &mut Reader<&[u8]>) -> Option<Entry> {
 /// The text of an element that holds nothing else.
 fn text(reader: &mut Reader<&[u8]>, start: &BytesStart<'_>) -> Option<String> {
     let raw = reader.read_text(start.name()).ok()?;
-    if raw.contains('<') {
+    // No document holds a NUL, not even as a reference.
+    if raw.contains(['<', '\0']) {
         return None;
     }
     Some(unescape(&raw).ok()?.into_owned())
@@ -147,6 +148,7 @@ pub(super) fn write(quiet: bool, entries: &[(ObjectKey, &Entry)]) -> String {
 
 /// Puts `xml` behind the last child of a document's root.
 pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
+    let document = without_marks(document);
     let mut reader = Reader::from_reader(document);
     let mut depth = 0usize;
     loop {
@@ -161,7 +163,8 @@ pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
                 let name = String::from_utf8(root.name().as_ref().to_vec()).ok()?;
                 let tag = String::from_utf8(root.to_vec()).ok()?;
                 let end = usize::try_from(reader.buffer_position()).ok()?;
-                let middle = format!("<{}>{xml}</{name}>", tag.trim_end());
+                let tag = tag.trim_end_matches(|it: char| it.is_whitespace() || it == '/');
+                let middle = format!("<{tag}>{xml}</{name}>");
                 return Some([&document[..before], middle.as_bytes(), &document[end..]].concat());
             }
             Event::Eof => return None,
@@ -172,6 +175,8 @@ pub(super) fn insert_at_end(document: &[u8], xml: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -211,12 +216,42 @@ mod tests {
             "<Delete><Object><Key><b/></Key></Object></Delete>",
             "<Other><Object><Key>k</Key></Object></Other>",
             "<Delete><Object><Key>&unknown;</Key></Object></Delete>",
+            "<Delete><Object><Key>k\0</Key></Object></Delete>",
             &many,
         ] {
             assert_eq!(Deletion::parse(bad.as_bytes()), None, "{bad:.60}");
         }
         let most = format!("<Delete>{}</Delete>", object.repeat(1000));
         assert!(Deletion::parse(most.as_bytes()).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_goes_on_as_it_came(
+            keys in proptest::collection::vec("(?s)[^\0]{1,40}", 1..5),
+            version in proptest::option::of("[a-zA-Z0-9<&]{1,12}"),
+            quiet in any::<bool>(),
+        ) {
+            let others = version.map(|id| ("VersionId".to_owned(), id));
+            let entry = |key: String| Entry { key, others: others.iter().cloned().collect() };
+            let asked = Deletion { quiet, entries: keys.into_iter().map(entry).collect() };
+            let passed: Vec<_> = asked
+                .entries
+                .iter()
+                .map(|entry| (entry.key.parse().expect("a key"), entry))
+                .collect();
+            let written = write(quiet, &passed);
+            prop_assert!(!written.contains(['\r', '\u{1}', '\u{85}']), "XML would lose them");
+            prop_assert_eq!(Deletion::parse(written.as_bytes()), Some(asked));
+        }
+
+        #[test]
+        fn no_document_makes_it_panic(document in "(<Delete>)?[<>/&;#a-cKeyObject!\\[\\]-]{0,60}(</Delete>)?") {
+            let _ = Deletion::parse(document.as_bytes());
+            if let Some(longer) = insert_at_end(document.as_bytes(), "<E/>") {
+                prop_assert!(longer.len() > document.len());
+            }
+        }
     }
 
     #[test]
@@ -230,6 +265,8 @@ mod tests {
             "<?x?><R a=\"1\"><D/><E/></R>\n"
         );
         assert_eq!(added("<R a=\"1\" />"), "<R a=\"1\"><E/></R>");
+        assert_eq!(added("<R //>"), "<R><E/></R>");
+        assert_eq!(added("\u{feff}<R><D/></R>"), "<R><D/><E/></R>");
         assert_eq!(insert_at_end(b"", "<E/>"), None);
     }
 }

@@ -3,6 +3,8 @@
 //! What the caller may not delete becomes an `<Error>` of the answer; the rest goes to the origin in one new document.
 
 mod document;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use std::mem;
 

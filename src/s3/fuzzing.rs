@@ -1,0 +1,142 @@
+//! What the fuzz targets of `tests/fuzz` see of the door: its parsers, in the order in which a request meets them.
+//!
+//! Compiled with the feature `fuzzing` only. Refusals are S3's codes.
+
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, Method};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+
+use super::claim::Claim;
+use super::error::Refusal;
+use super::query::{self, Query};
+use super::{headers, payload, target};
+use crate::types::{BoxError, Operation, Secret, Target};
+
+/// S3's code of a refusal.
+pub type Code = &'static str;
+
+/// A request's head as it comes.
+#[derive(Debug, Clone)]
+pub struct Head<'a> {
+    pub method: Method,
+    pub path: &'a str,
+    pub query: &'a str,
+    pub headers: HeaderMap,
+}
+
+/// What the door makes of a head: the operation whose rights are checked, and what is handed on.
+#[derive(Debug, Clone)]
+pub struct Routed {
+    pub operation: Operation,
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+}
+
+/// What was read of a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    pub bytes: Vec<u8>,
+    /// The bytes of the largest piece that was handed on.
+    pub largest: usize,
+    /// How the body ended: with these trailers, or with this error.
+    pub end: Option<Result<Option<HeaderMap>, String>>,
+}
+
+/// Reads what a request is aimed at.
+///
+/// # Errors
+/// S3's code.
+pub fn target(path: &str, host: Option<&str>, domains: &[String]) -> Result<Target, Code> {
+    target::parse(path, host, domains).map_err(code)
+}
+
+/// Decodes a path.
+///
+/// # Errors
+/// S3's code.
+pub fn decode(raw: &str) -> Result<String, Code> {
+    query::decode(raw).map_err(code)
+}
+
+/// Decodes a query.
+///
+/// # Errors
+/// S3's code.
+pub fn query(raw: &str) -> Result<Vec<(String, String)>, Code> {
+    Query::parse(raw).map(|query| query.0).map_err(code)
+}
+
+/// The access key that a request claims to be signed with; none where it is anonymous.
+///
+/// # Errors
+/// S3's code.
+pub fn claim(headers: &HeaderMap, query: &str) -> Result<Option<String>, Code> {
+    let query = Query::parse(query).map_err(code)?;
+    match Claim::parse(headers, &query).map_err(code)? {
+        Claim::Anonymous => Ok(None),
+        Claim::Signed(signed) => Ok(Some(signed.access_key_id)),
+    }
+}
+
+/// Does with a head what [`super::Door`] does once its signature holds.
+///
+/// # Errors
+/// S3's code.
+pub fn route(head: Head<'_>) -> Result<Routed, Code> {
+    let mut head = head;
+    let target = target::parse(head.path, None, &[]).map_err(code)?;
+    let mut query = Query::parse(head.query).map_err(code)?;
+    let operation = super::operation(&head.method, target, &mut query, &mut head.headers);
+    let operation = operation.map_err(code)?;
+    headers::refuse_boundless(&head.headers).map_err(code)?;
+    Ok(Routed {
+        operation,
+        query: query.0,
+        headers: headers::meaningful(&head.headers),
+    })
+}
+
+/// The headers that are handed on.
+pub fn meaningful(all: &HeaderMap) -> HeaderMap {
+    headers::meaningful(all)
+}
+
+/// Reads a body that comes in `frames`; `secret` is that of whoever signed.
+///
+/// # Errors
+/// S3's code where the headers are refused; what is wrong with the body is told in [`Received::end`].
+pub async fn upload(
+    headers: &HeaderMap,
+    frames: Vec<Bytes>,
+    secret: Option<&str>,
+) -> Result<Received, Code> {
+    let claim = Claim::parse(headers, &Query::default()).map_err(code)?;
+    let frames = frames.into_iter().map(|bytes| Ok(Frame::data(bytes)));
+    let body = StreamBody::new(stream::iter(frames.collect::<Vec<Result<_, BoxError>>>()));
+    let secret = secret.map(Secret::new);
+    let body = BodyExt::boxed_unsync(body);
+    let upload = payload::upload(headers, body, &claim, secret.as_ref()).map_err(code)?;
+    let (mut body, mut received) = (upload.body, Received::default());
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(bytes)) => {
+                received.largest = received.largest.max(bytes.len());
+                received.bytes.extend_from_slice(&bytes);
+            }
+            Ok(Err(_)) => {}
+            Err(error) => {
+                received.end = Some(Err(error.to_string()));
+                return Ok(received);
+            }
+        }
+    }
+    let trailers = upload.trailers.and_then(|trailers| trailers());
+    received.end = Some(Ok(trailers));
+    Ok(received)
+}
+
+fn code(refusal: Refusal) -> Code {
+    refusal.code.as_str()
+}

@@ -1,0 +1,49 @@
+//! The list of targets.
+
+mod chunked;
+mod claim;
+mod conditions;
+mod config;
+mod deletion;
+mod document;
+mod headers;
+mod key;
+mod place;
+mod policy;
+mod query;
+mod range;
+mod rename;
+mod route;
+mod signed;
+
+/// A property of a parser.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    /// Inputs to begin with.
+    pub(crate) seeds: &'static [&'static str],
+    /// Panics where the property does not hold.
+    pub(crate) run: fn(&[u8]),
+}
+
+pub(crate) const ALL: &[Target] = &[
+    chunked::TARGET,
+    claim::TARGET,
+    conditions::TARGET,
+    config::TARGET,
+    deletion::TARGET,
+    document::TARGET,
+    headers::TARGET,
+    key::TARGET,
+    place::TARGET,
+    policy::TARGET,
+    query::TARGET,
+    range::TARGET,
+    rename::TARGET,
+    route::TARGET,
+    signed::TARGET,
+];
+
+/// The input as text, for targets whose parsers are given nothing else.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
