@@ -171,14 +171,13 @@ impl Write {
     }
 }
 
-/// Judges a delete's tag.
+/// Judges a delete's tag against that (without quotes) of what is there.
 ///
 /// # Errors
-/// 412 where something else is there, `NoSuchKey` where nothing is.
-pub(super) fn delete(tag: Option<&str>, current: Option<&str>) -> Result<(), Fault> {
-    match (tag, current) {
-        (Some(tags), Some(etag)) if !names_tag(tags, etag) => Err(Fault::condition("If-Match")),
-        (Some(_), None) => Err(Fault::new(Code::NoSuchKey)),
+/// 412 where it is another one.
+pub(super) fn delete(tag: Option<&str>, current: &str) -> Result<(), Fault> {
+    match tag {
+        Some(tags) if !names_tag(tags, current) => Err(Fault::condition("If-Match")),
         _ => Ok(()),
     }
 }

@@ -286,12 +286,13 @@ impl Store {
         tag: Option<&str>,
     ) -> Result<bool, Failure> {
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
-        let found = self.look(bucket, key)?;
-        let etag = found.as_ref().map(|found| found.meta.etag.as_str());
-        conditions::delete(tag, etag)?;
-        let Some(found) = found else {
-            return Ok(false);
+        let Some(found) = self.look(bucket, key)? else {
+            return match tag {
+                Some(_) => Err(no_such_key(key).into()),
+                None => Ok(false),
+            };
         };
+        conditions::delete(tag, &found.meta.etag)?;
         // The plain file first: it must not come to light again when the one that hides it is gone.
         if let Some(plain) = path::plain(bucket, key)
             && self.tree.kind(&plain)? == Some(Kind::File)

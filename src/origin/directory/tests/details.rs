@@ -48,11 +48,7 @@ async fn settings_that_a_folder_does_not_keep_are_those_of_a_new_bucket() {
             404,
             "ObjectLockConfigurationNotFoundError",
         ),
-        (
-            Name::GetBucketOwnershipControls,
-            404,
-            "OwnershipControlsNotFoundError",
-        ),
+        (Name::GetBucketOwnershipControls, 200, "BucketOwnerEnforced"),
         (
             Name::GetPublicAccessBlock,
             404,
