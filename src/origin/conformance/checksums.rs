@@ -63,6 +63,12 @@ pub(super) async fn every_algorithm_is_checked_and_kept(client: &Client<'_>) {
         let copied = client.copy("unsummed", "sum copy", &asked).await;
         assert!(copied.field(element).is_some(), "{header}: {copied:?}");
     }
+    // What comes without any has the default one.
+    let put = client.put("sum", DIGITS, &[]).await;
+    let (header, _, _, sum) = ALGORITHMS[2];
+    assert_eq!(put.header(header), Some(sum));
+    let got = client.get("sum", &[ASKED]).await;
+    assert_eq!(got.header(header), Some(sum));
     let unknown = [("x-amz-checksum-algorithm", "CRC16")];
     let put = client.put("sum", DIGITS, &unknown).await;
     assert_eq!(put.refusal(), (400, "InvalidRequest"));
@@ -175,6 +181,21 @@ pub(super) async fn the_checksums_of_parts_make_one_of_the_whole(client: &Client
     assert_eq!(done.refusal(), (400, "BadDigest"));
     let done = complete(client, key, &id, &[(1, &etag)], &claim).await;
     assert_eq!(done.field("ChecksumCRC32C"), Some("4waSgw==".into()));
+}
+
+pub(super) async fn uploads_without_a_checksum_get_the_default(client: &Client<'_>) {
+    let (header, _, element, sum) = ALGORITHMS[2];
+    let id = create(client, "default", &[]).await;
+    // Whatever checksums the parts come with.
+    let other = [(ALGORITHMS[3].0, ALGORITHMS[3].3)];
+    let one = part_with(client, ("default", &id, 1), DIGITS, &other).await;
+    assert_eq!(one.header(other[0].0), Some(other[0].1), "{one:?}");
+    let etag = one.header("etag").expect("an ETag").to_owned();
+    let done = complete(client, "default", &id, &[(1, &etag)], &[]).await;
+    assert_eq!(done.field(element), Some(sum.into()), "{done:?}");
+    let got = client.get("default", &[ASKED]).await;
+    assert_eq!(got.header(header), Some(sum));
+    assert_eq!(got.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
 
 fn headers_of(algorithm: &str) -> [(&str, &str); 2] {

@@ -85,7 +85,7 @@ pub(super) struct Meta {
     pub(super) checksum: Option<Checksum>,
     /// The sizes of the parts of a multipart upload; empty for other objects.
     pub(super) parts: Vec<u64>,
-    /// The checksums of these parts in base64, of the algorithm of `checksum`; empty where there are none.
+    /// The checksums of these parts in base64, where that of the whole is composed of them.
     #[serde(default)]
     pub(super) part_sums: Vec<String>,
 }
