@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::client::Client;
-use super::multipart::{MIN_PART, complete, create, part_with};
+use super::multipart::{MIN_PART, complete, complete_listed, create, listed, part_with};
 use crate::types::OperationName;
 
 const ASKED: (&str, &str) = ("x-amz-checksum-mode", "ENABLED");
@@ -83,16 +83,27 @@ async fn upload(client: &Client<'_>, key: &str, algorithm: &str, scope: &str) ->
     let id = create(client, key, &headers).await;
     let one = part_with(client, (key, &id, 1), &vec![1; MIN_PART], &[]).await;
     let two = part_with(client, (key, &id, 2), DIGITS, &[]).await;
+    let element = format!("Checksum{algorithm}");
+    let header = format!("x-amz-checksum-{}", algorithm.to_lowercase());
     let etag = |part: &super::Outcome| part.header("etag").expect("an ETag").to_owned();
-    let parts = [(1, etag(&one)), (2, etag(&two))];
-    let parts: Vec<_> = parts
-        .iter()
-        .map(|(number, etag)| (*number, etag.as_str()))
-        .collect();
-    let done = complete(client, key, &id, &parts, &[]).await;
+    let with_sum = |number, part: &super::Outcome| {
+        let sum = part.header(&header).expect("a checksum");
+        listed(
+            number,
+            &etag(part),
+            &format!("<{element}>{sum}</{element}>"),
+        )
+    };
+    if scope == "COMPOSITE" {
+        let (one, two) = (etag(&one), etag(&two));
+        let without = [(1, one.as_str()), (2, two.as_str())];
+        let refused = complete(client, key, &id, &without, &[]).await;
+        assert_eq!(refused.refusal(), (400, "InvalidRequest"));
+    }
+    let parts = [with_sum(1, &one), with_sum(2, &two)].concat();
+    let done = complete_listed(client, (key, &id), &parts, &[]).await;
     assert_eq!(done.status, StatusCode::OK, "{done:?}");
     assert_eq!(done.field("ChecksumType"), Some(scope.into()));
-    let element = format!("Checksum{algorithm}");
     done.field(&element).expect("a checksum")
 }
 

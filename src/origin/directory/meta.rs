@@ -234,7 +234,7 @@ fn refuse_what_no_folder_can_do(headers: &HeaderMap) -> Result<(), Fault> {
         let name = name.as_str();
         let encrypts = name.starts_with("x-amz-server-side-encryption");
         if encrypts || name == "x-amz-write-offset-bytes" {
-            return Err(Fault::new(Code::NotImplemented).detail("Header", name));
+            return Err(Fault::header_not_implemented(name));
         }
         if name.starts_with("x-amz-object-lock-") {
             return Err(Fault::no_object_lock());

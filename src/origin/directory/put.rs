@@ -16,7 +16,7 @@ use super::checksum::{Algorithm, Checksum, Running, Scope};
 use super::conditions;
 use super::meta::{Description, Meta};
 use super::staging::Staging;
-use super::store::{Draft, Store};
+use super::store::{Draft, Found, Store};
 use crate::origin::{Payload, Trailer};
 use crate::types::{BucketName, ObjectKey};
 
@@ -264,7 +264,7 @@ pub(super) async fn put(
         early.require(&bucket)?;
         if conditions != conditions::Write::default() {
             let current = early.look(&bucket, &key)?;
-            conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+            conditions.check(&key, current.as_ref().map(Found::etag))?;
         }
         Ok((bucket, key, conditions))
     })

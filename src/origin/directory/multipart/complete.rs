@@ -15,7 +15,7 @@ use crate::origin::directory::conditions;
 use crate::origin::directory::document::Xml;
 use crate::origin::directory::put;
 use crate::origin::directory::staging::Staging;
-use crate::origin::directory::store::{Draft, Store};
+use crate::origin::directory::store::{Draft, Found, Store};
 use crate::origin::directory::xml::{self, Element};
 use crate::types::{BucketName, ETag, ObjectKey};
 
@@ -44,7 +44,7 @@ pub(in crate::origin::directory) async fn complete(
         let checksum = checksum(&upload, &parts)?;
         check_claims(&headers, &parts, &checksum)?;
         let current = store.look(&bucket, &key)?;
-        conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+        conditions.check(&key, current.as_ref().map(Found::etag))?;
         let staging = join(&store, &upload, &parts)?;
         let draft = Draft {
             etag: etag(&parts),
@@ -99,6 +99,7 @@ fn chosen(store: &Store, upload: &Upload, list: &Element) -> Result<Vec<Part>, F
                     .detail("PartNumber", number.to_string())
                     .detail("ETag", etag.opaque())
             })?;
+        require_sum(upload, &part, listed)?;
         parts.push(part);
     }
     if parts.is_empty() || parts.len() > MAX_PARTS {
@@ -115,6 +116,21 @@ fn chosen(store: &Store, upload: &Upload, list: &Element) -> Result<Vec<Part>, F
         }
     }
     Ok(parts)
+}
+
+/// A composite checksum is made of those that the client lists, so that it has to list them.
+fn require_sum(upload: &Upload, part: &Part, listed: &Element) -> Result<(), Fault> {
+    let Some((algorithm, Scope::Composite)) = upload.terms.checksum else {
+        return Ok(());
+    };
+    if listed.get(algorithm.element()).is_some() {
+        return Ok(());
+    }
+    let (name, number) = (algorithm.as_str().to_lowercase(), part.number);
+    let message = format!(
+        "The upload was created using a {name} checksum. The complete request must include the checksum for each part. It was missing for part {number} in the request."
+    );
+    Err(Fault::because(Code::InvalidRequest, message))
 }
 
 /// Whether a part has the checksum that the client lists, if it lists one.
