@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::client::Client;
-use super::multipart::{MIN_PART, complete, create, part_with};
+use super::multipart::{MIN_PART, complete, complete_listed, create, listed, part_with};
 use crate::types::OperationName;
 
 const ASKED: (&str, &str) = ("x-amz-checksum-mode", "ENABLED");
@@ -63,6 +63,12 @@ pub(super) async fn every_algorithm_is_checked_and_kept(client: &Client<'_>) {
         let copied = client.copy("unsummed", "sum copy", &asked).await;
         assert!(copied.field(element).is_some(), "{header}: {copied:?}");
     }
+    // What comes without any has the default one.
+    let put = client.put("sum", DIGITS, &[]).await;
+    let (header, _, _, sum) = ALGORITHMS[2];
+    assert_eq!(put.header(header), Some(sum));
+    let got = client.get("sum", &[ASKED]).await;
+    assert_eq!(got.header(header), Some(sum));
     let unknown = [("x-amz-checksum-algorithm", "CRC16")];
     let put = client.put("sum", DIGITS, &unknown).await;
     assert_eq!(put.refusal(), (400, "InvalidRequest"));
@@ -77,16 +83,27 @@ async fn upload(client: &Client<'_>, key: &str, algorithm: &str, scope: &str) ->
     let id = create(client, key, &headers).await;
     let one = part_with(client, (key, &id, 1), &vec![1; MIN_PART], &[]).await;
     let two = part_with(client, (key, &id, 2), DIGITS, &[]).await;
+    let element = format!("Checksum{algorithm}");
+    let header = format!("x-amz-checksum-{}", algorithm.to_lowercase());
     let etag = |part: &super::Outcome| part.header("etag").expect("an ETag").to_owned();
-    let parts = [(1, etag(&one)), (2, etag(&two))];
-    let parts: Vec<_> = parts
-        .iter()
-        .map(|(number, etag)| (*number, etag.as_str()))
-        .collect();
-    let done = complete(client, key, &id, &parts, &[]).await;
+    let with_sum = |number, part: &super::Outcome| {
+        let sum = part.header(&header).expect("a checksum");
+        listed(
+            number,
+            &etag(part),
+            &format!("<{element}>{sum}</{element}>"),
+        )
+    };
+    if scope == "COMPOSITE" {
+        let (one, two) = (etag(&one), etag(&two));
+        let without = [(1, one.as_str()), (2, two.as_str())];
+        let refused = complete(client, key, &id, &without, &[]).await;
+        assert_eq!(refused.refusal(), (400, "InvalidRequest"));
+    }
+    let parts = [with_sum(1, &one), with_sum(2, &two)].concat();
+    let done = complete_listed(client, (key, &id), &parts, &[]).await;
     assert_eq!(done.status, StatusCode::OK, "{done:?}");
     assert_eq!(done.field("ChecksumType"), Some(scope.into()));
-    let element = format!("Checksum{algorithm}");
     done.field(&element).expect("a checksum")
 }
 
@@ -175,6 +192,21 @@ pub(super) async fn the_checksums_of_parts_make_one_of_the_whole(client: &Client
     assert_eq!(done.refusal(), (400, "BadDigest"));
     let done = complete(client, key, &id, &[(1, &etag)], &claim).await;
     assert_eq!(done.field("ChecksumCRC32C"), Some("4waSgw==".into()));
+}
+
+pub(super) async fn uploads_without_a_checksum_get_the_default(client: &Client<'_>) {
+    let (header, _, element, sum) = ALGORITHMS[2];
+    let id = create(client, "default", &[]).await;
+    // Whatever checksums the parts come with.
+    let other = [(ALGORITHMS[3].0, ALGORITHMS[3].3)];
+    let one = part_with(client, ("default", &id, 1), DIGITS, &other).await;
+    assert_eq!(one.header(other[0].0), Some(other[0].1), "{one:?}");
+    let etag = one.header("etag").expect("an ETag").to_owned();
+    let done = complete(client, "default", &id, &[(1, &etag)], &[]).await;
+    assert_eq!(done.field(element), Some(sum.into()), "{done:?}");
+    let got = client.get("default", &[ASKED]).await;
+    assert_eq!(got.header(header), Some(sum));
+    assert_eq!(got.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
 
 fn headers_of(algorithm: &str) -> [(&str, &str); 2] {

@@ -39,6 +39,7 @@ pub(crate) async fn suite(origin: &dyn Origin, bucket: &BucketName) {
     checksums::every_algorithm_is_checked_and_kept(&client).await;
     checksums::parts_have_checksums_of_their_own(&client).await;
     checksums::the_checksums_of_parts_make_one_of_the_whole(&client).await;
+    checksums::uploads_without_a_checksum_get_the_default(&client).await;
     details::tags_come_and_go_with_the_object(&client).await;
     details::tags_are_copied_or_replaced(&client).await;
     details::bad_tags_are_refused(&client).await;

@@ -42,10 +42,22 @@ pub(super) async fn complete(
 ) -> Outcome {
     let parts: String = parts
         .iter()
-        .map(|(number, etag)| {
-            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-        })
+        .map(|(number, etag)| listed(*number, etag, ""))
         .collect();
+    complete_listed(client, (key, id), &parts, headers).await
+}
+
+/// A part as a list of parts has it; `more` are further elements.
+pub(super) fn listed(number: u32, etag: &str, more: &str) -> String {
+    format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{more}</Part>")
+}
+
+pub(super) async fn complete_listed(
+    client: &Client<'_>,
+    (key, id): (&str, &str),
+    parts: &str,
+    headers: &[(&str, &str)],
+) -> Outcome {
     let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
     let operation = OperationName::CompleteMultipartUpload;
     let query = [("uploadId", id)];

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::document::Xml;
 use crate::origin::{Error, Refusal};
-use crate::types::{Body, BoxError, OperationName, body};
+use crate::types::{Body, BoxError, ObjectKey, OperationName, body};
 
 /// An answer as [`crate::origin::Origin::call`] gives it.
 pub(super) type Answer = Response<Body>;
@@ -80,7 +80,6 @@ codes! {
     NoSuchWebsiteConfiguration 404 "The specified bucket does not have a website configuration"
     NotImplemented 501 "A header you provided implies functionality that is not implemented"
     ObjectLockConfigurationNotFoundError 404 "Object Lock configuration does not exist for this bucket"
-    OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found"
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold"
     ReplicationConfigurationNotFoundError 404 "The replication configuration was not found"
     ServerSideEncryptionConfigurationNotFoundError 404 "The server side encryption configuration was not found"
@@ -125,6 +124,17 @@ impl Fault {
     pub(super) fn no_object_lock() -> Self {
         let message = "Bucket is missing Object Lock Configuration";
         Self::because(Code::InvalidRequest, message)
+    }
+
+    /// A key without an object.
+    pub(super) fn no_such_key(key: &ObjectKey) -> Self {
+        Self::new(Code::NoSuchKey).detail("Key", key.as_str())
+    }
+
+    /// A header that asks for more than a folder can do.
+    pub(super) fn header_not_implemented(name: &str) -> Self {
+        let message = Code::NotImplemented.status_and_message().1;
+        Self::because(Code::NotImplemented, format!("{message}: {name}")).detail("Header", name)
     }
 
     /// A condition of a request that does not hold.

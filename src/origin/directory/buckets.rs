@@ -76,7 +76,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Fault> {
         ("x-amz-object-ownership", "BucketOwnerEnforced"),
     ] {
         if headers.get(name).is_some_and(|value| value != taken) {
-            return Err(Fault::new(Code::NotImplemented).detail("Header", name));
+            return Err(Fault::header_not_implemented(name));
         }
     }
     Ok(())

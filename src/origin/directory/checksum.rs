@@ -47,6 +47,9 @@ impl Algorithm {
         Self::Sha256,
     ];
 
+    /// What S3 computes of an object that comes without any.
+    pub(super) const DEFAULT: Self = Self::Crc64Nvme;
+
     /// `x-amz-checksum-*`.
     pub(super) fn header(self) -> HeaderName {
         HeaderName::from_static(match self {

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName};
 
-use super::answer::{Code, Fault};
-use crate::types::ETag;
+use super::answer::Fault;
+use crate::types::{ETag, ObjectKey};
 
 /// What conditions are about.
 #[derive(Debug, Clone, Copy)]
@@ -147,49 +147,45 @@ impl Write {
         let absent = match text(http::header::IF_NONE_MATCH) {
             None => false,
             Some("*") => true,
-            Some(_) => return Err(unsupported("If-None-Match")),
+            Some(_) => return Err(Fault::header_not_implemented("If-None-Match")),
         };
         let matches = match text(http::header::IF_MATCH) {
-            Some("" | "*") => return Err(unsupported("If-Match")),
-            Some(_) if absent => return Err(unsupported("If-Match")),
+            Some("" | "*") => return Err(Fault::header_not_implemented("If-Match")),
+            Some(_) if absent => return Err(Fault::header_not_implemented("If-Match")),
             other => other.map(str::to_owned),
         };
         Ok(Self { absent, matches })
     }
 
-    /// Judges the conditions against the tag (without quotes) of what is there.
+    /// Judges the conditions against the tag (without quotes) of what is there under `key`.
     ///
     /// # Errors
     /// 412 where one does not hold, `NoSuchKey` where `If-Match` is about nothing.
-    pub(super) fn check(&self, current: Option<&str>) -> Result<(), Fault> {
+    pub(super) fn check(&self, key: &ObjectKey, current: Option<&str>) -> Result<(), Fault> {
         match (current, &self.matches) {
             (Some(_), _) if self.absent => Err(Fault::condition("If-None-Match")),
-            (None, Some(_)) => Err(Fault::new(Code::NoSuchKey)),
+            (None, Some(_)) => Err(Fault::no_such_key(key)),
             (Some(etag), Some(tags)) if !names_tag(tags, etag) => Err(Fault::condition("If-Match")),
             _ => Ok(()),
         }
     }
 }
 
-/// Judges a delete's tag.
+/// Judges a delete's tag against that (without quotes) of what is there.
 ///
 /// # Errors
-/// 412 where something else is there, `NoSuchKey` where nothing is.
-pub(super) fn delete(tag: Option<&str>, current: Option<&str>) -> Result<(), Fault> {
-    match (tag, current) {
-        (Some(tags), Some(etag)) if !names_tag(tags, etag) => Err(Fault::condition("If-Match")),
-        (Some(_), None) => Err(Fault::new(Code::NoSuchKey)),
+/// 412 where it is another one.
+pub(super) fn delete(tag: Option<&str>, current: &str) -> Result<(), Fault> {
+    match tag {
+        Some(tags) if !names_tag(tags, current) => Err(Fault::condition("If-Match")),
         _ => Ok(()),
     }
-}
-
-fn unsupported(header: &'static str) -> Fault {
-    Fault::new(Code::NotImplemented).detail("Header", header)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::directory::answer::Code;
 
     const OBJECT: Validators<'_> = Validators {
         etag: "e",
@@ -262,9 +258,10 @@ mod tests {
 
     #[test]
     fn writes_know_two_conditions() {
+        let key: ObjectKey = "key".parse().expect("a key");
         let check = |name, value, current| {
             Write::of(&headers(&[(name, value)]))
-                .and_then(|write| write.check(current))
+                .and_then(|write| write.check(&key, current))
                 .map_err(|fault| fault.code)
         };
         assert_eq!(check("if-none-match", "*", None), Ok(()));

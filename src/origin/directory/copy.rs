@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Code, Failure, Fault};
 use super::blocking;
-use super::checksum::{Algorithm, Checksum};
+use super::checksum::Algorithm;
 use super::conditions;
 use super::document::{Xml, iso_date};
 use super::meta::{self, Description};
@@ -16,6 +16,8 @@ use super::put::{MAX_UPLOAD, Writer, Written};
 use super::read::{Reader, check_version};
 use super::store::{Draft, Found, Store};
 use crate::types::{BucketName, ObjectKey};
+
+const TAGGING_DIRECTIVE: &str = "x-amz-tagging-directive";
 
 /// An object that is copied.
 pub(super) struct Source {
@@ -77,7 +79,10 @@ impl Directive {
             Some(other) => Err(Fault::argument(
                 name,
                 &String::from_utf8_lossy(other),
-                "Unknown directive.",
+                match name {
+                    TAGGING_DIRECTIVE => "Unknown tagging directive.",
+                    _ => "Unknown metadata directive.",
+                },
             )),
         }
     }
@@ -88,7 +93,7 @@ pub(super) fn stage(
     store: &Arc<Store>,
     found: Found,
     range: Range<u64>,
-    sum: Option<Algorithm>,
+    sum: Algorithm,
 ) -> Result<Written, Failure> {
     if range.end - range.start > MAX_UPLOAD {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
@@ -120,39 +125,34 @@ pub(super) async fn copy(
         let description = describe(&found, directive, &headers)?;
         let kept = found.meta.checksum.as_ref().map(|sum| sum.algorithm);
         let sum = Algorithm::requested(&headers)?.or(kept);
+        let sum = sum.unwrap_or(Algorithm::DEFAULT);
         let size = found.meta.identity.size;
         let written = stage(&store, found, 0..size, sum)?;
         let draft = Draft {
             etag: hex::encode(written.md5),
             description,
-            checksum: written.checksum(),
+            checksum: Some(written.checksum),
             parts: Vec::new(),
             part_sums: Vec::new(),
         };
         let meta = store.commit((&bucket, &key), written.staging, draft, &conditions)?;
-        Ok(result(
-            "CopyObjectResult",
-            (meta.identity.seconds, &meta.quoted_etag()),
-            meta.checksum.as_ref(),
-        ))
+        let (modified, etag) = (meta.identity.seconds, meta.quoted_etag());
+        let mut answer = result("CopyObjectResult", modified, &etag);
+        if let Some(checksum) = &meta.checksum {
+            answer.text("ChecksumType", checksum.scope.as_str());
+            answer.text(checksum.algorithm.element(), &checksum.value);
+        }
+        Ok(answer.answer())
     })
     .await
 }
 
 /// The document that answers a copy.
-pub(super) fn result(
-    root: &'static str,
-    (modified, etag): (i64, &str),
-    checksum: Option<&Checksum>,
-) -> Answer {
+pub(super) fn result(root: &'static str, modified: i64, etag: &str) -> Xml {
     let mut answer = Xml::new(root);
     answer.text("LastModified", &iso_date(modified));
     answer.text("ETag", etag);
-    if let Some(checksum) = checksum {
-        answer.text("ChecksumType", checksum.scope.as_str());
-        answer.text(checksum.algorithm.element(), &checksum.value);
-    }
-    answer.answer()
+    answer
 }
 
 /// Refuses a copy onto itself that changes nothing.
@@ -182,7 +182,7 @@ fn describe(
         Directive::Replace => told,
         Directive::Copy => found.meta.description.for_copy(told),
     };
-    description.tags = match Directive::of(headers, "x-amz-tagging-directive")? {
+    description.tags = match Directive::of(headers, TAGGING_DIRECTIVE)? {
         Directive::Copy => found.meta.description.tags.clone(),
         Directive::Replace => meta::tags(headers)?,
     };

@@ -85,7 +85,7 @@ pub(super) struct Meta {
     pub(super) checksum: Option<Checksum>,
     /// The sizes of the parts of a multipart upload; empty for other objects.
     pub(super) parts: Vec<u64>,
-    /// The checksums of these parts in base64, of the algorithm of `checksum`; empty where there are none.
+    /// The checksums of these parts in base64, where that of the whole is composed of them.
     #[serde(default)]
     pub(super) part_sums: Vec<String>,
 }
@@ -234,7 +234,7 @@ fn refuse_what_no_folder_can_do(headers: &HeaderMap) -> Result<(), Fault> {
         let name = name.as_str();
         let encrypts = name.starts_with("x-amz-server-side-encryption");
         if encrypts || name == "x-amz-write-offset-bytes" {
-            return Err(Fault::new(Code::NotImplemented).detail("Header", name));
+            return Err(Fault::header_not_implemented(name));
         }
         if name.starts_with("x-amz-object-lock-") {
             return Err(Fault::no_object_lock());

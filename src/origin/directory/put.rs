@@ -16,7 +16,7 @@ use super::checksum::{Algorithm, Checksum, Running, Scope};
 use super::conditions;
 use super::meta::{Description, Meta};
 use super::staging::Staging;
-use super::store::{Draft, Store};
+use super::store::{Draft, Found, Store};
 use crate::origin::{Payload, Trailer};
 use crate::types::{BucketName, ObjectKey};
 
@@ -31,7 +31,10 @@ const MAX_DOCUMENT: usize = 8 << 20;
 pub(super) struct Writer {
     staging: Staging,
     md5: Md5,
-    sum: Option<(Algorithm, Running)>,
+    algorithm: Algorithm,
+    sum: Running,
+    /// Of the default algorithm, where `algorithm` is another one.
+    default: Option<Running>,
     size: u64,
 }
 
@@ -40,17 +43,21 @@ pub(super) struct Writer {
 pub(super) struct Written {
     pub(super) staging: Staging,
     pub(super) md5: [u8; 16],
-    /// The checksum that was computed, in base64.
-    pub(super) sum: Option<(Algorithm, String)>,
+    /// Of the whole file.
+    pub(super) checksum: Checksum,
+    /// The same of the default algorithm, in base64: parts need it whose upload agreed on none.
+    pub(super) default_sum: String,
     pub(super) size: u64,
 }
 
 impl Writer {
-    pub(super) fn new(store: &Arc<Store>, sum: Option<Algorithm>) -> Result<Self, Failure> {
+    pub(super) fn new(store: &Arc<Store>, algorithm: Algorithm) -> Result<Self, Failure> {
         Ok(Self {
             staging: Staging::new(store)?,
             md5: Md5::new(),
-            sum: sum.map(|algorithm| (algorithm, Running::new(algorithm))),
+            algorithm,
+            sum: Running::new(algorithm),
+            default: (algorithm != Algorithm::DEFAULT).then(|| Running::new(Algorithm::DEFAULT)),
             size: 0,
         })
     }
@@ -58,36 +65,33 @@ impl Writer {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.staging.file.write_all(bytes)?;
         self.md5.update(bytes);
-        if let Some((_, sum)) = &mut self.sum {
-            sum.update(bytes);
+        self.sum.update(bytes);
+        if let Some(default) = &mut self.default {
+            default.update(bytes);
         }
         self.size += bytes.len() as u64;
         Ok(())
     }
 
     pub(super) fn finish(self) -> Written {
+        let value = self.sum.finish();
+        let default = self.default.map(Running::finish);
         Written {
+            default_sum: default.unwrap_or_else(|| value.clone()),
             staging: self.staging,
             md5: self.md5.finalize().into(),
-            sum: self.sum.map(|(algorithm, sum)| (algorithm, sum.finish())),
+            checksum: Checksum {
+                algorithm: self.algorithm,
+                scope: Scope::FullObject,
+                value,
+            },
             size: self.size,
         }
     }
 }
 
-impl Written {
-    /// The checksum of an object that was uploaded in one piece.
-    pub(super) fn checksum(&self) -> Option<Checksum> {
-        let (algorithm, value) = self.sum.clone()?;
-        Some(Checksum {
-            algorithm,
-            scope: Scope::FullObject,
-            value,
-        })
-    }
-}
-
-/// Stages the body of an upload and checks what its headers and its trailer claim. `sum` is computed in any case.
+/// Stages the body of an upload and checks what its headers and its trailer claim. `sum` is the only algorithm that is
+/// taken, where there is one.
 ///
 /// # Errors
 /// S3's refusals of bodies that are too big or not what they claim to be; the body's own error.
@@ -107,7 +111,7 @@ pub(super) async fn receive(
         .as_ref()
         .and_then(|trailer| Algorithm::of_header(&trailer.name));
     let told = claimed.as_ref().map(|(algorithm, _)| *algorithm);
-    let algorithm = told.or(trailing).or(sum);
+    let algorithm = told.or(trailing).or(sum).unwrap_or(Algorithm::DEFAULT);
     if let (Some(told), Some(wanted)) = (told.or(trailing), sum)
         && told != wanted
     {
@@ -122,14 +126,22 @@ pub(super) async fn receive(
         (None, Some(Trailer { value, .. })) => value.get().cloned(),
         (None, None) => None,
     };
-    if let (Some(claim), Some((algorithm, value))) = (claim, &written.sum)
-        && claim != *value
-    {
+    if claim.is_some_and(|claim| claim != written.checksum.value) {
         let name = algorithm.as_str();
         let message = format!("The {name} you specified did not match the calculated checksum.");
         return Err(Fault::because(Code::BadDigest, message).into());
     }
     Ok(written)
+}
+
+/// Whether an upload says what its checksum is.
+pub(super) fn claims_checksum(headers: &HeaderMap, payload: &Payload) -> bool {
+    let trailer = match payload {
+        Payload::Stream(stream) => stream.trailer.as_ref(),
+        Payload::Whole(_) => None,
+    };
+    let trails = trailer.is_some_and(|trailer| Algorithm::of_header(&trailer.name).is_some());
+    trails || Algorithm::claimed(headers).is_some()
 }
 
 fn other_algorithm(wanted: Algorithm, told: Algorithm) -> Fault {
@@ -153,11 +165,7 @@ fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Fault> {
         .ok_or_else(|| Fault::new(Code::InvalidDigest))
 }
 
-async fn stage(
-    store: &Arc<Store>,
-    payload: Payload,
-    sum: Option<Algorithm>,
-) -> Result<Written, Failure> {
+async fn stage(store: &Arc<Store>, payload: Payload, sum: Algorithm) -> Result<Written, Failure> {
     let owner = Arc::clone(store);
     let mut stream = match payload {
         Payload::Whole(bytes) => {
@@ -256,7 +264,7 @@ pub(super) async fn put(
         early.require(&bucket)?;
         if conditions != conditions::Write::default() {
             let current = early.look(&bucket, &key)?;
-            conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+            conditions.check(&key, current.as_ref().map(Found::etag))?;
         }
         Ok((bucket, key, conditions))
     })
@@ -267,7 +275,7 @@ pub(super) async fn put(
         let draft = Draft {
             etag: hex::encode(written.md5),
             description,
-            checksum: written.checksum(),
+            checksum: Some(written.checksum),
             parts: Vec::new(),
             part_sums: Vec::new(),
         };

@@ -62,7 +62,6 @@ fn missing(operation: OperationName) -> Option<Code> {
         Name::GetBucketEncryption => Some(Code::ServerSideEncryptionConfigurationNotFoundError),
         Name::GetBucketWebsite => Some(Code::NoSuchWebsiteConfiguration),
         Name::GetObjectLockConfiguration => Some(Code::ObjectLockConfigurationNotFoundError),
-        Name::GetBucketOwnershipControls => Some(Code::OwnershipControlsNotFoundError),
         Name::GetPublicAccessBlock => Some(Code::NoSuchPublicAccessBlockConfiguration),
         Name::GetBucketReplication => Some(Code::ReplicationConfigurationNotFoundError),
         Name::GetBucketAnalyticsConfiguration
@@ -88,6 +87,13 @@ fn default(operation: OperationName) -> Option<Xml> {
         Name::GetBucketLogging => Some(Xml::new("BucketLoggingStatus")),
         Name::GetBucketRequestPayment => {
             with("RequestPaymentConfiguration", "Payer", "BucketOwner")
+        }
+        Name::GetBucketOwnershipControls => {
+            // So that it is no surprise that ACLs are not taken.
+            let mut document = Xml::new("OwnershipControls");
+            document.open("Rule");
+            document.text("ObjectOwnership", "BucketOwnerEnforced");
+            Some(document)
         }
         Name::GetBucketAbac => with("AbacStatus", "Status", "Disabled"),
         Name::ListBucketAnalyticsConfigurations => {

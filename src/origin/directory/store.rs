@@ -46,6 +46,13 @@ pub(super) struct Found {
     odd: bool,
 }
 
+impl Found {
+    /// Without quotes.
+    pub(super) fn etag(&self) -> &str {
+        &self.meta.etag
+    }
+}
+
 /// What a writer knows of the object that it makes.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -121,7 +128,7 @@ impl Store {
     pub(super) fn read(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Found, Failure> {
         self.require(bucket)?;
         let found = self.find(bucket, key, Tree::file)?;
-        found.ok_or_else(|| no_such_key(key).into())
+        found.ok_or_else(|| Fault::no_such_key(key).into())
     }
 
     /// What is known of a key's object, if there is one. The file cannot be read.
@@ -211,7 +218,7 @@ impl Store {
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
         self.require(bucket)?;
         let current = self.look(bucket, key)?;
-        conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+        conditions.check(key, current.as_ref().map(Found::etag))?;
         let meta_path = path::meta(bucket, key, identity.inode);
         described.keep(&meta_path)?;
         let odd = current.as_ref().is_some_and(|found| found.odd);
@@ -262,7 +269,7 @@ impl Store {
         self.require(bucket)?;
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
         let found = self.look(bucket, key)?;
-        let mut meta = found.ok_or_else(|| no_such_key(key))?.meta;
+        let mut meta = found.ok_or_else(|| Fault::no_such_key(key))?.meta;
         change(&mut meta.description);
         let described = self.stage_json(store, &meta)?;
         Ok(described.keep(&path::meta(bucket, key, meta.identity.inode))?)
@@ -286,12 +293,13 @@ impl Store {
         tag: Option<&str>,
     ) -> Result<bool, Failure> {
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));
-        let found = self.look(bucket, key)?;
-        let etag = found.as_ref().map(|found| found.meta.etag.as_str());
-        conditions::delete(tag, etag)?;
-        let Some(found) = found else {
-            return Ok(false);
+        let Some(found) = self.look(bucket, key)? else {
+            return match tag {
+                Some(_) => Err(Fault::no_such_key(key).into()),
+                None => Ok(false),
+            };
         };
+        conditions::delete(tag, &found.meta.etag)?;
         // The plain file first: it must not come to light again when the one that hides it is gone.
         if let Some(plain) = path::plain(bucket, key)
             && self.tree.kind(&plain)? == Some(Kind::File)
@@ -335,10 +343,6 @@ impl Store {
         staging.file.sync_data()?;
         Ok(staging)
     }
-}
-
-fn no_such_key(key: &ObjectKey) -> Fault {
-    Fault::new(Code::NoSuchKey).detail("Key", key.as_str())
 }
 
 /// Whether the error of a rename says that the place is taken by something that is no object.

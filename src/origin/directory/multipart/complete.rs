@@ -10,17 +10,19 @@ use super::{Part, Upload};
 use crate::origin::Payload;
 use crate::origin::directory::answer::{Answer, Code, Failure, Fault};
 use crate::origin::directory::blocking;
-use crate::origin::directory::checksum::{Algorithm, Checksum};
+use crate::origin::directory::checksum::{Algorithm, Checksum, Scope};
 use crate::origin::directory::conditions;
 use crate::origin::directory::document::Xml;
 use crate::origin::directory::put;
 use crate::origin::directory::staging::Staging;
-use crate::origin::directory::store::{Draft, Store};
+use crate::origin::directory::store::{Draft, Found, Store};
 use crate::origin::directory::xml::{self, Element};
 use crate::types::{BucketName, ETag, ObjectKey};
 
 /// S3's least size of every part but the last, in bytes.
 const MIN_PART: u64 = 5 << 20;
+/// S3's limit on the parts of an object.
+const MAX_PARTS: usize = 10_000;
 
 /// CompleteMultipartUpload.
 pub(in crate::origin::directory) async fn complete(
@@ -40,18 +42,16 @@ pub(in crate::origin::directory) async fn complete(
         let upload = Upload::find(&store, &bucket, &key, &id)?;
         let parts = chosen(&store, &upload, &list)?;
         let checksum = checksum(&upload, &parts)?;
-        check_claims(&headers, &parts, checksum.as_ref())?;
+        check_claims(&headers, &parts, &checksum)?;
         let current = store.look(&bucket, &key)?;
-        conditions.check(current.as_ref().map(|found| found.meta.etag.as_str()))?;
+        conditions.check(&key, current.as_ref().map(Found::etag))?;
         let staging = join(&store, &upload, &parts)?;
-        let sum = |part: &Part| Some(part.checksum.as_ref()?.value.clone());
-        let sums = checksum.iter().flat_map(|_| parts.iter().filter_map(sum));
         let draft = Draft {
             etag: etag(&parts),
             description: upload.terms.description.clone(),
-            checksum: checksum.clone(),
+            part_sums: part_sums(&checksum, &parts),
+            checksum: Some(checksum),
             parts: parts.iter().map(|part| part.size).collect(),
-            part_sums: sums.collect(),
         };
         let meta = store.commit((&bucket, &key), staging, draft, &conditions)?;
         upload.remove(&store)?;
@@ -99,9 +99,10 @@ fn chosen(store: &Store, upload: &Upload, list: &Element) -> Result<Vec<Part>, F
                     .detail("PartNumber", number.to_string())
                     .detail("ETag", etag.opaque())
             })?;
+        require_sum(upload, &part, listed)?;
         parts.push(part);
     }
-    if parts.is_empty() {
+    if parts.is_empty() || parts.len() > MAX_PARTS {
         return Err(Code::MalformedXML.into());
     }
     for part in &parts[..parts.len() - 1] {
@@ -117,6 +118,21 @@ fn chosen(store: &Store, upload: &Upload, list: &Element) -> Result<Vec<Part>, F
     Ok(parts)
 }
 
+/// A composite checksum is made of those that the client lists, so that it has to list them.
+fn require_sum(upload: &Upload, part: &Part, listed: &Element) -> Result<(), Fault> {
+    let Some((algorithm, Scope::Composite)) = upload.terms.checksum else {
+        return Ok(());
+    };
+    if listed.get(algorithm.element()).is_some() {
+        return Ok(());
+    }
+    let (name, number) = (algorithm.as_str().to_lowercase(), part.number);
+    let message = format!(
+        "The upload was created using a {name} checksum. The complete request must include the checksum for each part. It was missing for part {number} in the request."
+    );
+    Err(Fault::because(Code::InvalidRequest, message))
+}
+
 /// Whether a part has the checksum that the client lists, if it lists one.
 fn fits(part: &Part, listed: &Element) -> bool {
     let Some(checksum) = &part.checksum else {
@@ -127,10 +143,16 @@ fn fits(part: &Part, listed: &Element) -> bool {
         .is_none_or(|value| value.trim() == checksum.value)
 }
 
-/// The checksum of the whole, where the upload began with one.
-fn checksum(upload: &Upload, parts: &[Part]) -> Result<Option<Checksum>, Failure> {
+/// The checksum of the whole: of the kind that was agreed on, or the default.
+fn checksum(upload: &Upload, parts: &[Part]) -> Result<Checksum, Failure> {
     let Some((algorithm, scope)) = upload.terms.checksum else {
-        return Ok(None);
+        let sums: Vec<_> = parts
+            .iter()
+            .map(|part| (part.default_sum.clone(), part.size))
+            .collect();
+        let scope = Algorithm::DEFAULT.default_scope();
+        let whole = Checksum::of_parts(Algorithm::DEFAULT, scope, &sums);
+        return Ok(whole.ok_or(Code::InvalidPart)?);
     };
     let mut sums = Vec::with_capacity(parts.len());
     for part in parts {
@@ -140,15 +162,20 @@ fn checksum(upload: &Upload, parts: &[Part]) -> Result<Option<Checksum>, Failure
         sums.push((sum.value.clone(), part.size));
     }
     let whole = Checksum::of_parts(algorithm, scope, &sums);
-    Ok(Some(whole.ok_or(Code::InvalidPart)?))
+    Ok(whole.ok_or(Code::InvalidPart)?)
+}
+
+/// The checksums that a composite one was made of.
+fn part_sums(whole: &Checksum, parts: &[Part]) -> Vec<String> {
+    if whole.scope == Scope::FullObject {
+        return Vec::new();
+    }
+    let sums = parts.iter().filter_map(|part| part.checksum.as_ref());
+    sums.map(|sum| sum.value.clone()).collect()
 }
 
 /// Checks what the request claims about the object.
-fn check_claims(
-    headers: &HeaderMap,
-    parts: &[Part],
-    checksum: Option<&Checksum>,
-) -> Result<(), Fault> {
+fn check_claims(headers: &HeaderMap, parts: &[Part], checksum: &Checksum) -> Result<(), Fault> {
     let size: u64 = parts.iter().map(|part| part.size).sum();
     if let Some(claim) = headers.get("x-amz-mp-object-size")
         && claim.to_str().ok().and_then(|claim| claim.parse().ok()) != Some(size)
@@ -157,10 +184,8 @@ fn check_claims(
             "The provided 'x-amz-mp-object-size' header does not match what was computed.";
         return Err(Fault::because(Code::InvalidRequest, message));
     }
-    match (Algorithm::claimed(headers), checksum) {
-        (Some((algorithm, value)), Some(checksum))
-            if algorithm == checksum.algorithm && value != checksum.value =>
-        {
+    match Algorithm::claimed(headers) {
+        Some((algorithm, value)) if algorithm == checksum.algorithm && value != checksum.value => {
             let name = algorithm.as_str().to_lowercase();
             let message =
                 format!("The {name} you specified did not match the calculated checksum.");

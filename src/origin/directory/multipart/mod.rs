@@ -46,7 +46,11 @@ struct Part {
     size: u64,
     /// Seconds since 1970.
     modified: i64,
+    /// What was agreed on, or claimed for this part.
     checksum: Option<Checksum>,
+    /// Of the default algorithm, in base64.
+    #[serde(default)]
+    default_sum: String,
 }
 
 impl Part {

@@ -9,6 +9,7 @@ use super::{Part, Upload};
 use crate::origin::Payload;
 use crate::origin::directory::answer::{Answer, Failure, Fault, bare};
 use crate::origin::directory::blocking;
+use crate::origin::directory::checksum::Algorithm;
 use crate::origin::directory::copy::{self, Source};
 use crate::origin::directory::meta::Identity;
 use crate::origin::directory::put::{self, Written};
@@ -29,8 +30,8 @@ impl Slot {
         Upload::find(store, &self.bucket, &self.key, &self.upload)
     }
 
-    /// Puts a staged file into the slot. Blocking.
-    fn fill(&self, store: &Arc<Store>, written: Written) -> Result<Part, Failure> {
+    /// Puts a staged file into the slot; `told` where its checksum was agreed on or claimed. Blocking.
+    fn fill(&self, store: &Arc<Store>, written: Written, told: bool) -> Result<Part, Failure> {
         written.staging.file.sync_data()?;
         let modified = Identity::of(&written.staging.file.metadata()?).seconds;
         let _guard = store.uploads.lock(&self.upload);
@@ -42,7 +43,8 @@ impl Slot {
             md5: written.md5,
             size: written.size,
             modified,
-            checksum: written.checksum(),
+            checksum: told.then_some(written.checksum),
+            default_sum: written.default_sum,
         };
         written.staging.keep(&upload.data_path(&part))?;
         let described = store.stage_json(store, &part)?;
@@ -68,10 +70,11 @@ pub(in crate::origin::directory) async fn upload(
     })
     .await?;
     let agreed = terms.checksum.map(|(algorithm, _)| algorithm);
+    let told = agreed.is_some() || put::claims_checksum(&headers, &payload);
     let written = put::receive(store, &headers, payload, agreed).await?;
     let store = Arc::clone(store);
     blocking(move || {
-        let part = slot.fill(&store, written)?;
+        let part = slot.fill(&store, written, told)?;
         let mut answer = bare(StatusCode::OK);
         let headers = answer.headers_mut();
         put::insert(headers, http::header::ETAG, &format!("\"{}\"", part.etag()));
@@ -96,15 +99,15 @@ pub(in crate::origin::directory) async fn upload_copy(
         let found = source.open(&store, &headers)?;
         let range = source_range(&headers, found.meta.identity.size)?;
         let agreed = upload.terms.checksum.map(|(algorithm, _)| algorithm);
-        let written = copy::stage(&store, found, range, agreed)?;
-        let part = slot.fill(&store, written)?;
+        let sum = agreed.unwrap_or(Algorithm::DEFAULT);
+        let written = copy::stage(&store, found, range, sum)?;
+        let part = slot.fill(&store, written, agreed.is_some())?;
         let etag = format!("\"{}\"", part.etag());
-        let answer = copy::result(
-            "CopyPartResult",
-            (part.modified, &etag),
-            part.checksum.as_ref(),
-        );
-        Ok(answer)
+        let mut answer = copy::result("CopyPartResult", part.modified, &etag);
+        if let Some(checksum) = &part.checksum {
+            answer.text(checksum.algorithm.element(), &checksum.value);
+        }
+        Ok(answer.answer())
     })
     .await
 }

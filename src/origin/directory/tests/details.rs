@@ -48,11 +48,7 @@ async fn settings_that_a_folder_does_not_keep_are_those_of_a_new_bucket() {
             404,
             "ObjectLockConfigurationNotFoundError",
         ),
-        (
-            Name::GetBucketOwnershipControls,
-            404,
-            "OwnershipControlsNotFoundError",
-        ),
+        (Name::GetBucketOwnershipControls, 200, "BucketOwnerEnforced"),
         (
             Name::GetPublicAccessBlock,
             404,
@@ -173,4 +169,26 @@ async fn new_buckets_have_names_that_s3_would_give() {
     let place = b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
     let made = world.call(OperationName::CreateBucket, None, place).await;
     assert_eq!(made.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_the_object_whole_while_its_tags_change() {
+    use OperationName::{DeleteObjectTagging, PutObjectTagging};
+    let world = World::new();
+    world.put("hot", b"x").await;
+    let etag = world.head("hot").await.expect("an object").etag;
+    let tags = async {
+        for _ in 0..100 {
+            world.call(PutObjectTagging, Some("hot"), TAGS).await;
+            world.call(DeleteObjectTagging, Some("hot"), b"").await;
+        }
+    };
+    let reads = async {
+        for _ in 0..400 {
+            let head = world.head("hot").await.expect("an object");
+            assert_eq!(head.etag, etag);
+        }
+    };
+    futures::future::join(tags, reads).await;
+    assert_eq!(files(&world.folder.path().join(".forebay")), 1);
 }
