@@ -143,10 +143,13 @@ fn drop_aws_chunked(headers: &mut HeaderMap) {
     else {
         return;
     };
-    let left: Vec<&str> = value
-        .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked") && !coding.is_empty())
+    let is_aws_chunked = |coding: &&str| coding.eq_ignore_ascii_case("aws-chunked");
+    let codings = value.split(',').map(str::trim);
+    if !codings.clone().any(|coding| is_aws_chunked(&coding)) {
+        return;
+    }
+    let left: Vec<&str> = codings
+        .filter(|coding| !is_aws_chunked(coding) && !coding.is_empty())
         .collect();
     match HeaderValue::from_str(&left.join(",")) {
         Ok(value) if !left.is_empty() => {
@@ -214,6 +217,8 @@ mod tests {
         assert_eq!(kept["content-encoding"], "gzip");
         let only = meaningful(&headers(&[("content-encoding", "aws-chunked")]));
         assert!(only.is_empty());
+        let others = meaningful(&headers(&[("content-encoding", "gzip, br")]));
+        assert_eq!(others["content-encoding"], "gzip, br");
     }
 
     #[test]
