@@ -40,9 +40,10 @@ impl Forward<'_> {
 
     pub(crate) async fn copy_part(&self, mut request: Request) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
-        let call = self.copy_call(&route, &mut request)?;
+        let (call, source) = self.copy_call(&route, &mut request)?;
         let told = self.write(&route, Vec::new(), call, Fault::default());
-        late::answer(told, &self.context.request_id).await
+        let answer = late::answer(told, &self.context.request_id).await;
+        answer.map_err(|error| source.rename(error))
     }
 
     pub(crate) async fn complete_upload(

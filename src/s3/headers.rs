@@ -216,6 +216,8 @@ mod tests {
         assert_eq!(kept["content-encoding"], "gzip");
         let only = meaningful(&headers(&[("content-encoding", "aws-chunked")]));
         assert!(only.is_empty());
+        let others = meaningful(&headers(&[("content-encoding", "gzip, br")]));
+        assert_eq!(others["content-encoding"], "gzip, br");
     }
 
     #[test]

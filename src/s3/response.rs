@@ -107,10 +107,16 @@ fn relayed(refusal: &origin::Refusal, about: &About<'_>) -> (Response<Body>, Str
     let document = with_ids(&refusal.body, about);
     let code = element(&refusal.body, "Code").unwrap_or_else(|| refusal.status.as_str().to_owned());
     let mut response = xml(refusal.status, document, about.method);
-    for (name, value) in &refusal.headers {
-        if !NOT_RELAYED.contains(name) {
-            response.headers_mut().insert(name.clone(), value.clone());
-        }
+    // A HEAD's answer tells the length of the document that it leaves out.
+    let kept = |name: &HeaderName| {
+        !NOT_RELAYED.contains(name)
+            || (*name == header::CONTENT_LENGTH && *about.method == Method::HEAD)
+    };
+    if refusal.headers.contains_key(header::CONTENT_TYPE) {
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    for (name, value) in refusal.headers.iter().filter(|(name, _)| kept(name)) {
+        response.headers_mut().append(name.clone(), value.clone());
     }
     (response, code)
 }
@@ -136,19 +142,13 @@ fn escape_text(text: &str) -> String {
     whole
 }
 
-/// The document with the texts of `RequestId` and `HostId` exchanged for ours, and `Resource`, in which stores name their
-/// own bucket and key, for what the client asked for.
+/// The document with the texts of `RequestId` and `HostId` exchanged for ours. Its names are the client's already.
 fn with_ids(document: &Bytes, about: &About<'_>) -> Bytes {
     let Ok(text) = std::str::from_utf8(document) else {
         return document.clone();
     };
     let mut text = text.to_owned();
-    let resource = escape_text(&about.resource);
-    for (name, id) in [
-        ("RequestId", about.request_id),
-        ("HostId", about.host_id),
-        ("Resource", &resource),
-    ] {
+    for (name, id) in [("RequestId", about.request_id), ("HostId", about.host_id)] {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         if let Some(start) = text.find(&open).map(|at| at + open.len())
             && let Some(length) = text[start..].find(&close)
@@ -216,22 +216,30 @@ mod tests {
     async fn the_origins_error_keeps_all_but_the_ids() {
         let mut headers = HeaderMap::new();
         headers.insert(header::ETAG, HeaderValue::from_static("\"e\""));
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("999"));
         headers.insert(header::LOCATION, HeaderValue::from_static("http://origin/"));
         let refusal = origin::Refusal {
             status: StatusCode::PRECONDITION_FAILED,
             headers,
-            body: "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/corp/secret/a</Resource><RequestId>theirs</RequestId><HostId>x</HostId></Error>".into(),
+            body: "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/train/&#xFFFD;</Resource><RequestId>theirs</RequestId><HostId>x</HostId></Error>".into(),
         };
-        let error = gateway::Error::Origin(origin::Error::Refused(Box::new(refusal)));
-        let (response, code) = failure(&error.into(), &about(&Method::GET));
+        let error = || {
+            let refusal = Box::new(refusal.clone());
+            gateway::Error::Origin(origin::Error::Refused(refusal))
+        };
+        let (head, _) = failure(&error().into(), &about(&Method::HEAD));
+        assert_eq!(head.headers()["content-length"], "999");
+        let (response, code) = failure(&error().into(), &about(&Method::GET));
         assert_eq!(code, "PreconditionFailed");
         assert_eq!(response.headers()["etag"], "\"e\"");
         assert!(!response.headers().contains_key("content-length"));
         assert!(!response.headers().contains_key("location"));
+        assert_eq!(response.headers().get_all("vary").iter().count(), 2);
         assert_eq!(
             text(response).await,
-            "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/train/a&amp;b</Resource><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
+            "<Error><Code>PreconditionFailed</Code><Odd>1</Odd><Resource>/train/&#xFFFD;</Resource><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
         );
     }
 }

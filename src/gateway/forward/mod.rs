@@ -179,6 +179,8 @@ pub(crate) async fn exchange(route: &Route, call: Call) -> Result<Response<Body>
 pub(crate) fn in_clients_names(route: &Route, mut error: Error) -> Error {
     if let Error::Origin(origin::Error::Refused(refusal)) = &mut error
         && !rename::is_identity(route)
+        // The answer to a HEAD has none, but the length of one.
+        && !refusal.body.is_empty()
         && let Ok(document) = rename::rename(&refusal.body, route)
     {
         refusal.body = document.into();

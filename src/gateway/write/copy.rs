@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 
-use crate::gateway::forward::Forward;
-use crate::gateway::forward::rename::encode_key;
+use crate::gateway::forward::rename::{self, encode_key};
+use crate::gateway::forward::{Forward, in_clients_names};
 use crate::gateway::write::late;
 use crate::gateway::write::verify::Fault;
 use crate::gateway::{Error, Request};
-use crate::origin::{Call, Payload};
+use crate::origin::{self, Call, Payload};
 use crate::routes::Route;
-use crate::types::{Body, CopySource};
+use crate::types::{Body, ObjectKey};
 
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
@@ -20,17 +20,18 @@ impl Forward<'_> {
     pub(crate) async fn copy(&self, mut request: Request) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
         let objects = self.objects(&route, &request)?;
-        let call = self.copy_call(&route, &mut request)?;
+        let (call, source) = self.copy_call(&route, &mut request)?;
         let told = self.write(&route, objects, call, Fault::default());
-        late::answer(told, &self.context.request_id).await
+        let answer = late::answer(told, &self.context.request_id).await;
+        answer.map_err(|error| source.rename(error))
     }
 
-    /// The origin's request of a CopyObject or UploadPartCopy.
+    /// The origin's request of a CopyObject or UploadPartCopy, and its source.
     pub(crate) fn copy_call(
         &self,
         route: &Arc<Route>,
         request: &mut Request,
-    ) -> Result<Call, Error> {
+    ) -> Result<(Call, From), Error> {
         let source = request.operation.copy_source.as_ref();
         let source = source.ok_or(Error::InvalidArgument {
             name: COPY_SOURCE,
@@ -40,19 +41,88 @@ impl Forward<'_> {
         if from.origin.name != route.origin.name {
             return Err(Error::NotImplemented("A copy across origins"));
         }
-        let value = source_header(&from, source)?;
+        let from = From {
+            key: from.origin_key(&source.key)?,
+            route: from,
+        };
+        let value = from.header(source.version_id.as_deref());
         request.headers.insert(COPY_SOURCE, value);
-        Self::call(route, request, Payload::Whole(Bytes::new()))
+        let call = Self::call(route, request, Payload::Whole(Bytes::new()))?;
+        Ok((call, from))
     }
 }
 
-/// `BUCKET/KEY[?versionId=ID]` under the origin's names.
-fn source_header(from: &Route, source: &CopySource) -> Result<HeaderValue, Error> {
-    let key = from.origin_key(&source.key)?;
-    let mut value = format!("{}/{}", from.origin_bucket, encode_key(key.as_str()));
-    if let Some(version) = &source.version_id {
-        value.push_str("?versionId=");
-        value.push_str(&encode_key(version));
+/// The source of a copy as the origin knows it.
+pub(crate) struct From {
+    route: Arc<Route>,
+    key: ObjectKey,
+}
+
+impl From {
+    /// `BUCKET/KEY[?versionId=ID]`.
+    fn header(&self, version_id: Option<&str>) -> HeaderValue {
+        let key = encode_key(self.key.as_str());
+        let mut value = format!("{}/{key}", self.route.origin_bucket);
+        if let Some(version) = version_id {
+            value.push_str("?versionId=");
+            value.push_str(&encode_key(version));
+        }
+        HeaderValue::from_str(&value).expect("percent-encoded text is a header's value")
     }
-    Ok(HeaderValue::from_str(&value).expect("percent-encoded text is a header's value"))
+
+    /// The error in the client's names, where it is about the source: elsewhere the target's route has renamed it.
+    pub(crate) fn rename(&self, error: Error) -> Error {
+        let Error::Origin(origin::Error::Refused(refusal)) = &error else {
+            return error;
+        };
+        if rename::is_about(&refusal.body, &self.route, &self.key) {
+            in_clients_names(&self.route, error)
+        } else {
+            error
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::gateway::forward::support::{World, ok, route};
+    use crate::routes::NamedOrigin;
+
+    fn named(document: &'static str) -> Bytes {
+        let origin = NamedOrigin {
+            name: "aws".into(),
+            origin: World::new(|_| ok("")).origin,
+        };
+        let from = From {
+            route: Arc::new(route(origin, "source", "corp-source", "p/")),
+            key: "p/k".parse().expect("a key"),
+        };
+        let refusal = origin::Refusal {
+            status: StatusCode::NOT_FOUND,
+            headers: HeaderMap::new(),
+            body: document.into(),
+        };
+        let error = Error::Origin(origin::Error::Refused(Box::new(refusal)));
+        match from.rename(error) {
+            Error::Origin(origin::Error::Refused(refusal)) => refusal.body,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn an_error_about_the_source_names_it_as_the_client_does() {
+        assert_eq!(
+            named("<Error><Key>p/k</Key><BucketName>corp-source</BucketName></Error>"),
+            "<Error><Key>k</Key><BucketName>source</BucketName></Error>"
+        );
+        assert_eq!(
+            named("<Error><Key>p/k</Key></Error>"),
+            "<Error><Key>k</Key></Error>"
+        );
+        let targets = "<Error><Key>p/l</Key><BucketName>corp-target</BucketName></Error>";
+        assert_eq!(named(targets), targets);
+    }
 }

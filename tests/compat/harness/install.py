@@ -32,16 +32,24 @@ def cache_folder():
 
 
 def ensure(cache):
+    """Servers and clients."""
     folder = cache / "compat"
-    tools = Tools(folder / "servers", folder / "python" / "bin", folder / "node")
-    for name, module in SERVERS.items():
-        step(f"server {name}", tools.servers / f"{name}.stamp", module, lambda: go_install(tools.servers, module))
+    tools = servers(cache)
     requirements = (HERE / "requirements.txt").read_text()
     step("Python clients", folder / "python" / "stamp", requirements, lambda: python(folder / "python"))
     lock = (HERE / "package-lock.json").read_text()
     step("JavaScript clients", folder / "node" / "stamp", lock, lambda: node(folder / "node"))
     if not shutil.which("rclone"):
         step("rclone", None, "", rclone)
+    return tools
+
+
+def servers(cache):
+    """The servers alone."""
+    folder = cache / "compat"
+    tools = Tools(folder / "servers", folder / "python" / "bin", folder / "node")
+    for name, module in SERVERS.items():
+        step(f"server {name}", tools.servers / f"{name}.stamp", module, lambda: go_install(tools.servers, module))
     return tools
 
 

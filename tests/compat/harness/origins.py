@@ -45,6 +45,15 @@ KINDS = {"versitygw": versitygw, "minio": minio}
 @contextlib.contextmanager
 def start(tools, scratch, names):
     """Runs the named servers, each with its buckets made, until the block ends."""
+    with run(tools, scratch, names) as running:
+        for origin in running:
+            make_buckets(tools, origin, scratch / origin.name / "home")
+        yield running
+
+
+@contextlib.contextmanager
+def run(tools, scratch, names):
+    """Runs the named servers, empty, until the block ends."""
     with contextlib.ExitStack() as stack:
         running = []
         for name in names:
@@ -55,7 +64,6 @@ def start(tools, scratch, names):
             environment = process.clean_environment(folder / "home", **keys)
             log = scratch / f"{name}.log"
             stack.enter_context(process.server(name, command, environment, origin.url + health, log))
-            make_buckets(tools, origin, folder / "home")
             running.append(origin)
         yield running
 

@@ -12,6 +12,7 @@ use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::Event;
 
 use crate::routes::Route;
+use crate::types::ObjectKey;
 
 /// What a URI leaves as it is (RFC 3986, "unreserved"), and the slash, which separates the parts of a key.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -54,13 +55,27 @@ pub(crate) fn is_identity(route: &Route) -> bool {
     route.prefix.is_empty() && route.bucket == route.origin_bucket
 }
 
+/// Whether a document is about the object of that key, or about another one of the bucket, of this route.
+pub(crate) fn is_about(document: &[u8], route: &Route, key: &ObjectKey) -> bool {
+    let bucket = format!("<BucketName>{}<", route.origin_bucket);
+    let key = format!("<Key>{}<", escape_text(key.as_str()));
+    [bucket, key].iter().any(|mark| {
+        let mut windows = document.windows(mark.len());
+        windows.any(|window| window == mark.as_bytes())
+    })
+}
+
 /// What an element's text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bucket,
     Key,
-    /// A URL of the object, or its path.
+    /// A URL of the object.
     Location,
+    /// The path of the object, as it is.
+    Resource,
+    /// An error's sentence, in which some stores name the object.
+    Message,
 }
 
 impl Kind {
@@ -69,7 +84,9 @@ impl Kind {
             b"Name" | b"Bucket" | b"BucketName" => Some(Self::Bucket),
             b"Key" | b"Prefix" | b"Marker" | b"NextMarker" | b"StartAfter" | b"KeyMarker"
             | b"NextKeyMarker" => Some(Self::Key),
-            b"Location" | b"Resource" => Some(Self::Location),
+            b"Location" => Some(Self::Location),
+            b"Resource" => Some(Self::Resource),
+            b"Message" => Some(Self::Message),
             _ => None,
         }
     }
@@ -147,10 +164,11 @@ fn apply(document: &[u8], changes: Vec<Change>) -> Vec<u8> {
     renamed
 }
 
-/// Whether the origin percent-encoded the keys, as it says in `EncodingType`.
+/// Whether the origin percent-encoded the keys, as it says in `EncodingType`, in the client's own spelling.
 fn is_url_encoded(document: &[u8]) -> bool {
     let mark = b"<EncodingType>url<";
-    document.windows(mark.len()).any(|window| window == mark)
+    let mut windows = document.windows(mark.len());
+    windows.any(|window| window.eq_ignore_ascii_case(mark))
 }
 
 /// The text for the client; none where it stays.
@@ -160,7 +178,40 @@ fn client_text(kind: Kind, text: &str, encoded: bool, route: &Route) -> Option<S
         Kind::Key if encoded => strip_encoded(text, &route.prefix).map(str::to_owned),
         Kind::Key => text.strip_prefix(&route.prefix).map(str::to_owned),
         Kind::Location => client_location(text, route),
+        Kind::Resource => client_resource(text, route),
+        Kind::Message => client_message(text, route),
     }
+}
+
+/// `/BUCKET[/KEY]` in place of the origin's.
+fn client_resource(resource: &str, route: &Route) -> Option<String> {
+    let (bucket, key) = match resource.strip_prefix('/')?.split_once('/') {
+        Some((bucket, key)) => (bucket, Some(key)),
+        None => (resource.strip_prefix('/')?, None),
+    };
+    if bucket != route.origin_bucket.as_str() {
+        return None;
+    }
+    Some(match key {
+        Some(key) => {
+            let key = key.strip_prefix(&route.prefix).unwrap_or(key);
+            format!("/{}/{key}", route.bucket)
+        }
+        None => format!("/{}", route.bucket),
+    })
+}
+
+/// The sentence with `BUCKET/` in place of the origin's bucket and the route's prefix (MinIO writes "Invalid arguments
+/// provided for BUCKET/KEY", and of a part BUCKET and a file of its own).
+fn client_message(message: &str, route: &Route) -> Option<String> {
+    let clients = format!("{}/", route.bucket);
+    let bucket = format!("{}/", route.origin_bucket);
+    let prefix = format!("{bucket}{}", route.prefix);
+    message.contains(&bucket).then(|| {
+        message
+            .replace(&prefix, &clients)
+            .replace(&bucket, &clients)
+    })
 }
 
 /// `/BUCKET/KEY` in place of the origin's URL, of which the client shall know nothing.

@@ -35,15 +35,47 @@ fn only_names_change_and_every_other_byte_stays() {
 
 #[test]
 fn encoded_keys_lose_the_encoded_prefix_in_every_spelling() {
-    for prefix in ["a+b%2Bc%C3%A9/", "a%20b%2bc%c3%a9%2F", "a+b+c%C3%A9/"] {
+    for (prefix, url) in [
+        ("a+b%2Bc%C3%A9/", "url"),
+        ("a%20b%2bc%c3%a9%2F", "url"),
+        // Some stores repeat what the client wrote.
+        ("a+b+c%C3%A9/", "URL"),
+    ] {
         let document = format!(
-            "<R><Key>{prefix}x%2By+z%3C</Key><EncodingType>url</EncodingType><Key>other</Key></R>"
+            "<R><Key>{prefix}x%2By+z%3C</Key><EncodingType>{url}</EncodingType><Key>other</Key></R>"
         );
         assert_eq!(
             renamed(&document, "a b+cé/"),
-            "<R><Key>x%2By+z%3C</Key><EncodingType>url</EncodingType><Key>other</Key></R>"
+            format!(
+                "<R><Key>x%2By+z%3C</Key><EncodingType>{url}</EncodingType><Key>other</Key></R>"
+            )
         );
     }
+}
+
+#[test]
+fn an_error_names_the_object_as_the_client_does() {
+    let document = "<Error><Message>Invalid arguments provided for corp-train/p q/k: (odd)</Message>\
+        <Resource>/corp-train/p q/http://k</Resource></Error>";
+    assert_eq!(
+        renamed(document, "p q/"),
+        "<Error><Message>Invalid arguments provided for train/k: (odd)</Message>\
+        <Resource>/train/http://k</Resource></Error>"
+    );
+    let of_bucket = "<Error><Message>gone</Message><Resource>/corp-train</Resource></Error>";
+    assert_eq!(
+        renamed(of_bucket, ""),
+        "<Error><Message>gone</Message><Resource>/train</Resource></Error>"
+    );
+    assert_eq!(
+        renamed(
+            "<Error><Message>for corp-train/file: odd</Message></Error>",
+            "p q/"
+        ),
+        "<Error><Message>for train/file: odd</Message></Error>"
+    );
+    let other = "<Error><Resource>/other/p q/k</Resource></Error>";
+    assert_eq!(renamed(other, "p q/"), other);
 }
 
 #[test]
