@@ -42,8 +42,6 @@ pub(super) struct Envelope {
     key: Option<ObjectKey>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
-    /// What the request counts as.
-    kind: RequestKind,
 }
 
 /// A body ready to be sent, with the headers that describe it.
@@ -56,12 +54,7 @@ struct Load {
 impl Envelope {
     /// Splits the payload from the rest.
     pub(super) fn seal(call: Call) -> (Self, Payload) {
-        let kind = match call.method {
-            Method::GET | Method::HEAD => RequestKind::CallRead,
-            _ => RequestKind::CallWrite,
-        };
         let envelope = Self {
-            kind,
             operation: call.operation,
             method: call.method,
             bucket: call.bucket,
@@ -72,13 +65,11 @@ impl Envelope {
         (envelope, call.payload)
     }
 
-    /// The same for a read that fills the cache.
-    pub(super) fn typed(self) -> Self {
-        let kind = match self.method {
-            Method::HEAD => RequestKind::Head,
-            _ => RequestKind::Get,
-        };
-        Self { kind, ..self }
+    fn kind(&self) -> RequestKind {
+        match self.method {
+            Method::GET | Method::HEAD => RequestKind::CallRead,
+            _ => RequestKind::CallWrite,
+        }
     }
 
     /// The client's headers, without those that are made anew.
@@ -178,7 +169,7 @@ impl S3 {
         request.headers_mut().insert(header::HOST, host);
         *request.uri_mut() = uri;
         self.sign(&mut request, &signed, region).await?;
-        let answer = self.transport.send(envelope.kind, request).await;
+        let answer = self.transport.send(envelope.kind(), request).await;
         let answer = answer.map_err(|error| Error::Unreachable(error.into()))?;
         let mut answer = answer.map(BodyExt::boxed_unsync);
         remove_hop_by_hop(answer.headers_mut());
@@ -217,7 +208,7 @@ struct NoCredentials(#[source] BoxError);
 #[error("the request cannot be sent to the origin")]
 struct Unsendable(#[source] BoxError);
 
-pub(super) fn unsendable(error: impl Into<BoxError>) -> Error {
+fn unsendable(error: impl Into<BoxError>) -> Error {
     Error::Unreachable(Unsendable(error.into()).into())
 }
 

@@ -1,4 +1,4 @@
-//! Lends the transport to the AWS SDK's credential sources.
+//! Lends the transport to the AWS SDK: its S3 client and its credential sources.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +10,42 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http::Request;
-use http_body_util::BodyExt;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
 
 use super::transport::{SendError, Transport};
+use crate::telemetry::origin::RequestKind;
+
+/// The most bytes of an error document that are read: S3's have less than a KiB.
+pub(super) const ERROR_DOCUMENT: usize = 1 << 20;
 
 /// The transport as the SDK wants it.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     transport: Arc<Transport>,
-    head: Option<Duration>,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    Reads,
+    Credentials { head: Option<Duration> },
 }
 
 impl Connector {
-    /// For what credential sources ask.
-    pub(super) fn new(transport: Arc<Transport>) -> Self {
+    /// For the typed reads of the origin.
+    pub(super) fn for_reads(transport: Arc<Transport>) -> Self {
         Self {
             transport,
-            head: None,
+            purpose: Purpose::Reads,
+        }
+    }
+
+    /// For what credential sources ask.
+    pub(super) fn for_credentials(transport: Arc<Transport>) -> Self {
+        Self {
+            transport,
+            purpose: Purpose::Credentials { head: None },
         }
     }
 }
@@ -39,30 +57,43 @@ impl HttpClient for Connector {
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let mut connector = self.clone();
-        connector.head = settings.read_timeout();
+        if let Purpose::Credentials { head } = &mut connector.purpose {
+            *head = settings.read_timeout();
+        }
         SharedHttpConnector::new(connector)
     }
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { transport, head } = self.clone();
-        HttpConnectorFuture::new(send(transport, head, request))
+        let Self { transport, purpose } = self.clone();
+        HttpConnectorFuture::new(send(transport, purpose, request))
     }
 }
 
 async fn send(
     transport: Arc<Transport>,
-    head: Option<Duration>,
+    purpose: Purpose,
     request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
     let request: Request<SdkBody> = request
         .try_into_http1x()
         .map_err(|error| ConnectorError::user(error.into()))?;
     let request = request.map(BodyExt::boxed_unsync);
-    let answer = transport.send_aside(request, head).await;
+    let answer = match purpose {
+        Purpose::Reads if request.method() == Method::HEAD => {
+            transport.send(RequestKind::Head, request).await
+        }
+        Purpose::Reads => transport.send(RequestKind::Get, request).await,
+        Purpose::Credentials { head } => transport.send_aside(request, head).await,
+    };
     let answer = answer.map_err(connector_error)?;
-    let answer = answer.map(SdkBody::from_body_1_x);
+    let succeeded = answer.status().is_success();
+    let answer = answer.map(|body| match succeeded {
+        true => SdkBody::from_body_1_x(body),
+        // The SDK reads error documents whole.
+        false => SdkBody::from_body_1_x(Limited::new(body, ERROR_DOCUMENT)),
+    });
     HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
 }
 

@@ -1,7 +1,7 @@
 //! An S3 store as an origin: AWS's own or any other.
 //!
-//! Two ways lead to it over one pool of connections: `read` is typed, because it fills the cache; `call` forwards everything
-//! else as it came, signed anew. Retries, resuming and caching happen above.
+//! Two ways lead to it over one pool of connections: `read` goes through the AWS SDK and is typed, because it fills the
+//! cache; `call` forwards everything else as it came, signed anew. Retries, resuming and caching happen above.
 
 mod address;
 mod call;
@@ -34,16 +34,13 @@ pub use self::config::{Config, Credentials};
 use self::address::Addresses;
 use self::call::Envelope;
 use self::client::Tls;
-use self::connector::Connector;
+use self::connector::{Connector, ERROR_DOCUMENT};
 use self::credentials::Wallet;
 use self::transport::Transport;
 use super::{Call, Error, Fetched, Get, Head, ObjectHead, Origin, Payload, Refusal};
 use crate::clock::Clock;
 use crate::telemetry::Metrics;
 use crate::types::{Body, BucketName, OperationName, OriginFingerprint, OriginName, Problems};
-
-/// The most bytes of an error document that are read: S3's have less than a KiB.
-const ERROR_DOCUMENT: usize = 1 << 20;
 
 /// The most buckets whose region is kept; beyond, one is learnt again.
 const REGIONS: usize = 10_000;
@@ -56,6 +53,7 @@ pub struct S3 {
     addresses: Addresses,
     transport: Arc<Transport>,
     wallet: Option<Wallet>,
+    sdk: aws_sdk_s3::Client,
     clock: Clock,
     /// AWS only: the buckets that were asked for, and their regions.
     regions: Mutex<HashMap<BucketName, Arc<str>>>,
@@ -94,14 +92,17 @@ impl S3 {
         })?;
         let transport = Arc::new(Transport::new(client, &config, metrics));
         let clock = Clock::system();
-        let connector = Connector::new(transport.clone());
+        let connector = Connector::for_credentials(transport.clone());
         let wallet = credentials::open(&config, connector, &clock).await;
+        let connector = Connector::for_reads(transport.clone());
+        let sdk = read::sdk(&config, connector, wallet.clone());
         Ok(Self {
             name,
             config,
             addresses,
             transport,
             wallet,
+            sdk,
             clock,
             regions: Mutex::default(),
         })

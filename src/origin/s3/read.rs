@@ -1,96 +1,205 @@
-//! The typed reads: GetObject and HeadObject, whose answers fill the cache.
+//! The typed reads, through the AWS SDK: GetObject and HeadObject.
 //!
-//! They go out as forwarded requests do and are read from the raw head of the answer: what this gateway has no name for is
-//! kept, and an odd header is no reason not to serve an object.
+//! The SDK signs, resolves the endpoint and knows the operations; it adds no checksums, retries and timeouts of its own.
+//! Its typed output drops what it does not know, and an odd date or number in a header is no answer at all to it; so an
+//! interceptor takes the raw head of every answer away from it, and everything told here comes from that.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_s3::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
+};
+use aws_sdk_s3::config::{
+    Builder, ConfigBag, IdentityCache, Intercept, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, RuntimeComponents, StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::types::RequestPayer;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::Headers;
+use aws_smithy_types::retry::RetryConfig;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 
-use super::call::{Envelope, unsendable};
+use super::connector::Connector;
+use super::credentials::Wallet;
 use super::exact::Exact;
-use super::{S3, refusal};
+use super::{S3, config};
 use crate::origin::answer::{content_length, describe, placed};
-use crate::origin::{Call, Error, Fetched, Get, Head, ObjectHead, Payload};
-use crate::types::{Body, OperationName};
+use crate::origin::{Error, Fetched, Get, Head, ObjectHead, Refusal};
+use crate::types::BoxError;
 
-const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
-const REQUEST_PAYER: HeaderName = HeaderName::from_static("x-amz-request-payer");
+/// The SDK's client, set to do nothing that was not asked for.
+pub(super) fn sdk(
+    config: &config::Config,
+    connector: Connector,
+    wallet: Option<Wallet>,
+) -> aws_sdk_s3::Client {
+    let mut builder = Builder::new()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(connector)
+        .region(Region::new(config.region.clone()))
+        .force_path_style(config.path_style)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        // Fills are retried above, where it is known what is still missing.
+        .retry_config(RetryConfig::disabled())
+        // The wallet is the cache.
+        .identity_cache(IdentityCache::no_cache())
+        .disable_s3_express_session_auth(true);
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.endpoint_url(endpoint.to_string());
+    }
+    builder = match wallet {
+        Some(wallet) => builder.credentials_provider(wallet),
+        None => builder.allow_no_auth(),
+    };
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
 
 impl S3 {
     pub(super) async fn get_once(&self, get: &Get, region: &str) -> Result<Fetched, Error> {
-        let mut headers = HeaderMap::new();
-        if let Some(range) = get.range {
-            let range = HeaderValue::try_from(range.to_header()).map_err(unsendable)?;
-            headers.insert(header::RANGE, range);
+        let seen = Seen::default();
+        let pin = get.pin.as_ref();
+        let request = self
+            .sdk
+            .get_object()
+            .bucket(get.bucket.as_str())
+            .key(get.key.as_str())
+            .set_range(get.range.map(|range| range.to_header()))
+            .set_if_match(pin.map(|pin| pin.as_str().to_owned()))
+            .set_version_id(get.version_id.as_deref().map(str::to_owned))
+            .set_request_payer(get.requester_pays.then_some(RequestPayer::Requester));
+        let mut request = request.customize().interceptor(seen.clone());
+        if get.checksums {
+            request = request.mutate_request(ask_for_checksums);
         }
-        if let Some(pin) = &get.pin {
-            let pin = HeaderValue::from_str(pin.as_str()).map_err(unsendable)?;
-            headers.insert(header::IF_MATCH, pin);
+        if region != self.config.region {
+            request = request.config_override(in_region(region));
         }
-        ask(&mut headers, get.checksums, get.requester_pays);
-        let call = Call {
-            operation: OperationName::GetObject,
-            method: Method::GET,
-            bucket: Some(get.bucket.clone()),
-            key: Some(get.key.clone()),
-            query: version(get.version_id.as_deref()),
-            headers,
-            payload: Payload::Whole(Bytes::new()),
-        };
-        let (answer, body) = self.read(call, region).await?.into_parts();
-        let (range, size) = placed(answer.status, &answer.headers, get.range)?;
+        let output = request.send().await.map_err(|error| seen.refused(error))?;
+        let (status, headers) = seen.take()?;
+        let (range, size) = placed(status, &headers, get.range)?;
         let length = range.end - range.start;
         Ok(Fetched {
-            head: describe(answer.headers, size),
+            head: describe(headers, size),
             range,
-            body: Exact::new(body, length).boxed_unsync(),
+            body: Exact::new(output.body.into_inner(), length).boxed_unsync(),
         })
     }
 
     pub(super) async fn head_once(&self, head: &Head, region: &str) -> Result<ObjectHead, Error> {
-        let mut headers = HeaderMap::new();
-        ask(&mut headers, head.checksums, head.requester_pays);
-        let call = Call {
-            operation: OperationName::HeadObject,
-            method: Method::HEAD,
-            bucket: Some(head.bucket.clone()),
-            key: Some(head.key.clone()),
-            query: version(head.version_id.as_deref()),
-            headers,
-            payload: Payload::Whole(Bytes::new()),
-        };
-        let answer = self.read(call, region).await?;
-        if answer.status() != StatusCode::OK {
+        let seen = Seen::default();
+        let request = self
+            .sdk
+            .head_object()
+            .bucket(head.bucket.as_str())
+            .key(head.key.as_str())
+            .set_version_id(head.version_id.as_deref().map(str::to_owned))
+            .set_request_payer(head.requester_pays.then_some(RequestPayer::Requester));
+        let mut request = request.customize().interceptor(seen.clone());
+        if head.checksums {
+            request = request.mutate_request(ask_for_checksums);
+        }
+        if region != self.config.region {
+            request = request.config_override(in_region(region));
+        }
+        request.send().await.map_err(|error| seen.refused(error))?;
+        let (status, headers) = seen.take()?;
+        if status != StatusCode::OK {
             return Err(Error::Nonsense("a status that no HEAD has"));
         }
-        let headers = answer.into_parts().0.headers;
         let size = content_length(&headers).ok_or(Error::Nonsense("no Content-Length"))?;
         Ok(describe(headers, size))
     }
+}
 
-    async fn read(&self, call: Call, region: &str) -> Result<Response<Body>, Error> {
-        let (envelope, payload) = Envelope::seal(call);
-        let answer = self.call_once(&envelope.typed(), payload, region).await?;
-        if answer.status().is_success() {
-            Ok(answer)
-        } else {
-            Err(refusal(answer).await)
+/// Asks for the stored checksums. Set on the request itself: set on the SDK's input it would make the SDK read along and
+/// verify the body, which costs CPU for every byte.
+fn ask_for_checksums(request: &mut aws_smithy_runtime_api::client::orchestrator::HttpRequest) {
+    request
+        .headers_mut()
+        .insert("x-amz-checksum-mode", "ENABLED");
+}
+
+fn in_region(region: &str) -> Builder {
+    Builder::new().region(Region::new(region.to_owned()))
+}
+
+/// Takes the raw head of an answer, and leaves the SDK a body without headers.
+#[derive(Debug, Clone, Default)]
+struct Seen(Arc<Mutex<Option<(StatusCode, HeaderMap)>>>);
+
+impl Seen {
+    fn take(&self) -> Result<(StatusCode, HeaderMap), Error> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take()
+            .ok_or(Error::Nonsense("an answer without a head"))
+    }
+
+    /// The error answer as it came, or why there is none.
+    fn refused<E>(&self, error: SdkError<E, HttpResponse>) -> Error
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let Some(raw) = error.raw_response() else {
+            return Error::Unreachable(Box::new(error));
+        };
+        if raw.status().is_success() {
+            return Error::Nonsense("a head that cannot be read");
+        }
+        let body = raw.body().bytes().map(Bytes::copy_from_slice);
+        match self.take() {
+            Ok((status, headers)) => Error::Refused(Box::new(Refusal {
+                status,
+                headers,
+                body: body.unwrap_or_default(),
+            })),
+            Err(error) => error,
         }
     }
 }
 
-fn ask(headers: &mut HeaderMap, checksums: bool, requester_pays: bool) {
-    if checksums {
-        headers.insert(CHECKSUM_MODE, HeaderValue::from_static("ENABLED"));
+impl Intercept for Seen {
+    fn name(&self) -> &'static str {
+        "Seen"
     }
-    if requester_pays {
-        headers.insert(REQUEST_PAYER, HeaderValue::from_static("requester"));
+
+    /// Before the SDK's own interceptors: one of them renames an `Expires` that is no date.
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Some(raw_head(context.response()));
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *context.response_mut().headers_mut() = Headers::new();
+        Ok(())
     }
 }
 
-fn version(id: Option<&str>) -> Vec<(String, String)> {
-    id.map(|id| ("versionId".to_owned(), id.to_owned()))
-        .into_iter()
-        .collect()
+fn raw_head(response: &HttpResponse) -> (StatusCode, HeaderMap) {
+    let status =
+        StatusCode::from_u16(response.status().as_u16()).expect("the SDK made its status from one");
+    let headers = response
+        .headers()
+        .iter_bytes()
+        .filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(value).ok()?))
+        })
+        .collect();
+    (status, headers)
 }
