@@ -123,8 +123,8 @@ pub struct ObjectHead {
     /// As written; empty where the origin sent none.
     pub etag: ETag,
     pub version_id: Option<Arc<str>>,
-    /// All headers of the answer but those of the transport and of the range (Connection, Content-Length, Content-Range,
-    /// Date, Keep-Alive, Server, Transfer-Encoding, x-amz-id-2, x-amz-request-id).
+    /// All headers of the answer but those of the transport, the range and the moment (Connection, Content-Length,
+    /// Content-Range, Date, Keep-Alive, Server, Transfer-Encoding, x-amz-id-2, x-amz-request-id, x-ratelimit-*).
     pub headers: HeaderMap,
 }
 

@@ -236,7 +236,7 @@ impl<G: Backend> Door<G> {
         context: &Context,
         caller: &Caller,
         parts: Parts,
-        mut query: Query,
+        query: Query,
         (method, bucket, key): (
             ReadMethod,
             crate::types::BucketName,
@@ -244,7 +244,7 @@ impl<G: Backend> Door<G> {
         ),
     ) -> Result<Answer, Failure> {
         let signed = matches!(caller.claim, Claim::Signed(_));
-        let overrides = Overrides::take(&mut query, signed)?;
+        let overrides = Overrides::of(&query, signed)?;
         let read = read::parse(
             method,
             bucket,
@@ -253,7 +253,7 @@ impl<G: Backend> Door<G> {
             headers::meaningful(&parts.headers),
         );
         let mut answer = self.gateway.read(context, read).await?;
-        overrides.apply(&mut answer.response);
+        overrides.apply(&mut answer);
         Ok(answer)
     }
 

@@ -3,15 +3,17 @@
 use std::time::SystemTime;
 
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::error::{Code, Refusal};
 use super::query::Query;
+use crate::gateway::Answer;
 use crate::gateway::read::{Conditions, Demand, Read, ReadMethod};
-use crate::types::{Body, BucketName, ObjectKey, PartNumber, RangeSpec};
+use crate::types::range::Parsed;
+use crate::types::{BucketName, ObjectKey, PartNumber, RangeSpec, Source};
 
 /// The parameters that replace headers of an answer.
-const OVERRIDES: [(&str, HeaderName); 6] = [
+static OVERRIDES: [(&str, HeaderName); 6] = [
     ("response-cache-control", header::CACHE_CONTROL),
     ("response-content-disposition", header::CONTENT_DISPOSITION),
     ("response-content-encoding", header::CONTENT_ENCODING),
@@ -25,43 +27,44 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 pub(super) struct Overrides(Vec<(HeaderName, HeaderValue)>);
 
 impl Overrides {
-    /// Takes the overrides out of a query.
+    /// Reads the overrides of a query. Those that cannot be headers are the origin's to judge.
     ///
     /// # Errors
-    /// InvalidRequest where the request is not signed, InvalidArgument where a value cannot be a header's.
-    pub(super) fn take(query: &mut Query, signed: bool) -> Result<Self, Refusal> {
-        let header = |name: &str| {
-            let mut known = OVERRIDES.iter();
-            known.find_map(|(parameter, header)| (*parameter == name).then_some(header))
-        };
-        let mut overrides = Vec::new();
-        for (name, value) in query.take(|name| header(name).is_some()) {
-            let refused =
-                || Refusal::argument(name.clone(), value.clone(), "The value is not valid.");
-            let parsed = HeaderValue::from_str(&value).map_err(|_| refused())?;
-            overrides.extend(header(&name).map(|header| (header.clone(), parsed)));
-        }
-        if signed || overrides.is_empty() {
-            Ok(Self(overrides))
-        } else {
-            Err(Refusal::because(
+    /// InvalidRequest where the request is not signed: the origin's would be.
+    pub(super) fn of(query: &Query, signed: bool) -> Result<Self, Refusal> {
+        let overrides: Vec<_> = overrides(query).collect();
+        if !signed && !overrides.is_empty() {
+            return Err(Refusal::because(
                 Code::InvalidRequest,
                 "Request specific response headers cannot be used for anonymous GET requests.",
-            ))
+            ));
         }
+        let valid = |(header, value): (&HeaderName, &str)| {
+            let value = HeaderValue::from_str(value).ok()?;
+            Some((header.clone(), value))
+        };
+        Ok(Self(overrides.into_iter().filter_map(valid).collect()))
     }
 
-    /// Puts the headers into a successful answer.
-    pub(super) fn apply(self, response: &mut Response<Body>) {
-        if matches!(
-            response.status(),
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT
-        ) {
+    /// Puts the headers into a successful answer that the origin did not make itself.
+    pub(super) fn apply(self, answer: &mut Answer) {
+        let status = answer.response.status();
+        let is_success = matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT);
+        if is_success && answer.source != Source::Bypass {
             for (name, value) in self.0 {
-                response.headers_mut().insert(name, value);
+                answer.response.headers_mut().insert(name, value);
             }
         }
     }
+}
+
+/// The headers to override, and with what.
+fn overrides(query: &Query) -> impl Iterator<Item = (&'static HeaderName, &str)> {
+    query.0.iter().filter_map(|(name, value)| {
+        let mut known = OVERRIDES.iter();
+        let (_, header) = known.find(|(parameter, _)| parameter == name)?;
+        Some((header, value.as_str()))
+    })
 }
 
 /// Headers that decide what a read is answered with.
@@ -72,8 +75,10 @@ const DECISIVE: [HeaderName; 7] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
     header::IF_RANGE,
-    HeaderName::from_static("x-amz-checksum-mode"),
+    CHECKSUM_MODE,
 ];
+
+const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
 
 /// Reads the request for an object. `headers` are those that are handed on.
 pub(super) fn parse(
@@ -102,7 +107,7 @@ pub(super) fn parse(
             if_unmodified_since: date(&header::IF_UNMODIFIED_SINCE),
             if_range: text(&header::IF_RANGE),
         },
-        checksum_mode: headers.get("x-amz-checksum-mode").is_some_and(enabled),
+        checksum_mode: headers.get(CHECKSUM_MODE).is_some_and(enabled),
         part_number: query.get("partNumber").and_then(|part| part.parse().ok()),
         version_id: query.get("versionId").map(str::to_owned),
         freshness: demand(text(&header::CACHE_CONTROL).as_deref().unwrap_or_default()),
@@ -112,24 +117,51 @@ pub(super) fn parse(
     }
 }
 
-/// Whether every header and parameter that decides the answer is there once at most, and understood.
+/// Whether every header and parameter that decides the answer is there once at most, and in the one form that all stores
+/// understand alike.
 fn is_clear(query: &Query, headers: &HeaderMap) -> bool {
-    let is_date = |name: &HeaderName, value: &str| match *name {
-        header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
-            httpdate::parse_http_date(value).is_ok()
-        }
-        _ => true,
-    };
     let is_clear = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
         match (values.next().map(HeaderValue::to_str), values.next()) {
             (None, _) => true,
-            (Some(Ok(value)), None) => is_date(name, value),
+            (Some(Ok(value)), None) => is_canonical(name, value),
             (Some(_), _) => false,
         }
     };
     let part = query.get("partNumber");
-    DECISIVE.iter().all(is_clear) && part.is_none_or(|part| part.parse::<PartNumber>().is_ok())
+    let is_number = |part: &str| {
+        part.parse::<PartNumber>()
+            .is_ok_and(|number| number.to_string() == part)
+    };
+    let is_header = |value: &str| !value.is_empty() && HeaderValue::from_str(value).is_ok();
+    DECISIVE.iter().all(is_clear)
+        && part.is_none_or(is_number)
+        && query.get("versionId") != Some("")
+        && overrides(query).all(|(_, value)| is_header(value))
+}
+
+fn is_canonical(name: &HeaderName, value: &str) -> bool {
+    /// Some stores count in signed numbers.
+    const LARGEST: u64 = u64::MAX >> 1;
+    match *name {
+        header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
+            let written = httpdate::parse_http_date(value).map(httpdate::fmt_http_date);
+            written.is_ok_and(|written| written == value)
+        }
+        header::RANGE => match RangeSpec::parse(value) {
+            Parsed::Single(range) => {
+                let is_possible = match range {
+                    RangeSpec::Closed { last, .. } => last <= LARGEST,
+                    RangeSpec::Open { first } => first <= LARGEST,
+                    RangeSpec::Suffix { length } => (1..=LARGEST).contains(&length),
+                };
+                is_possible && range.to_header() == value
+            }
+            Parsed::Ignored | Parsed::Several => false,
+        },
+        _ if *name == CHECKSUM_MODE => value.eq_ignore_ascii_case("ENABLED"),
+        _ => true,
+    }
 }
 
 fn demand(cache_control: &str) -> Demand {
@@ -150,7 +182,6 @@ fn demand(cache_control: &str) -> Demand {
 mod tests {
     use super::*;
     use crate::types::body;
-    use crate::types::range::Parsed;
 
     #[test]
     fn a_read_is_parsed_as_clients_send_it() {
@@ -196,37 +227,89 @@ mod tests {
             }
             is_clear(&Query::parse(raw).expect("a query"), &headers)
         };
-        let date = b"Mon, 23 Nov 2026 15:00:00 GMT";
+        let date = (
+            "if-modified-since",
+            b"Mon, 23 Nov 2026 15:00:00 GMT".as_slice(),
+        );
         assert!(clear(
-            "versionId=v&partNumber=1",
-            &[("if-modified-since", date)]
+            "versionId=v&partNumber=10000",
+            &[date, ("if-match", b"e")]
         ));
-        assert!(clear("", &[("range", b"lines=1-2"), ("if-match", b"e")]));
-        assert!(!clear("partNumber=one", &[]));
+        assert!(clear(
+            "response-expires=0",
+            &[("x-amz-checksum-mode", b"enabled")]
+        ));
+        for raw in [
+            "partNumber=one",
+            "partNumber=01",
+            "partNumber=",
+            "versionId=",
+            "response-expires=",
+        ] {
+            assert!(!clear(raw, &[]), "{raw}");
+        }
+        for odd in [
+            ("if-none-match", b"\xfc".as_slice()),
+            ("if-unmodified-since", b"2026-11-23"),
+            ("if-modified-since", b"Mon Nov 23 15:00:00 2026"),
+            ("x-amz-checksum-mode", b"DISABLED"),
+        ] {
+            assert!(!clear("", &[odd]), "{odd:?}");
+        }
         assert!(!clear(
             "",
-            &[("range", b"bytes=0-1"), ("range", b"bytes=2-3")]
+            &[("range", b"bytes=0-1"), ("range", b"bytes=0-1")]
         ));
-        assert!(!clear("", &[("if-none-match", b"\xfc")]));
-        assert!(!clear("", &[("if-unmodified-since", b"2026-11-23")]));
+    }
+
+    #[test]
+    fn ranges_in_one_form_are_clear() {
+        for (range, expected) in [
+            ("bytes=0-8388607", true),
+            ("bytes=7-", true),
+            ("bytes=-9", true),
+            ("bytes=0-9223372036854775807", true),
+            ("bytes=4-2", false),
+            ("bytes=-0", false),
+            ("bytes=0-1,3-4", false),
+            ("bytes=+1-2", false),
+            ("bytes=01-2", false),
+            ("Bytes=1-2", false),
+            ("bytes=1 - 2", false),
+            ("lines=1-2", false),
+            ("bytes=0-9223372036854775808", false),
+            ("bytes=0-99999999999999999999", false),
+        ] {
+            assert_eq!(is_canonical(&header::RANGE, range), expected, "{range}");
+        }
+    }
+
+    fn answered(status: StatusCode, source: Source) -> Answer {
+        let mut response = http::Response::new(body::empty());
+        *response.status_mut() = status;
+        let own = HeaderValue::from_static("image/x");
+        response.headers_mut().insert(header::CONTENT_TYPE, own);
+        Answer { response, source }
     }
 
     #[test]
     fn overrides_are_for_signed_requests_and_successful_answers() {
-        let raw = "response-content-type=text%2Fplain&versionId=v";
-        let mut query = Query::parse(raw).expect("a query");
-        assert!(Overrides::take(&mut query.clone(), false).is_err());
-        let overrides = Overrides::take(&mut query, true).expect("overrides");
-        assert!(query.has("versionId") && !query.has("response-content-type"));
-        let mut answer = Response::new(body::empty());
-        let own = HeaderValue::from_static("image/x");
-        answer.headers_mut().insert(header::CONTENT_TYPE, own);
-        overrides.clone().apply(&mut answer);
-        let types: Vec<_> = answer.headers().get_all("content-type").iter().collect();
-        assert_eq!(types, ["text/plain"], "in place of the object's own");
-        let mut missing = Response::new(body::empty());
-        *missing.status_mut() = StatusCode::NOT_FOUND;
-        overrides.apply(&mut missing);
-        assert!(missing.headers().is_empty());
+        let raw = "response-content-type=text%2Fplain&versionId=v&response-expires=%00";
+        let query = Query::parse(raw).expect("a query");
+        assert!(Overrides::of(&query, false).is_err());
+        let overrides = Overrides::of(&query, true).expect("overrides");
+        for (status, source, expected) in [
+            (StatusCode::OK, Source::Memory, "text/plain"),
+            (StatusCode::PARTIAL_CONTENT, Source::Origin, "text/plain"),
+            (StatusCode::NOT_MODIFIED, Source::Memory, "image/x"),
+            // The origin has been asked with the parameters.
+            (StatusCode::OK, Source::Bypass, "image/x"),
+        ] {
+            let mut answer = answered(status, source);
+            overrides.clone().apply(&mut answer);
+            let headers = answer.response.headers();
+            let types: Vec<_> = headers.get_all("content-type").iter().collect();
+            assert_eq!(types, [expected], "{status} {source:?}");
+        }
     }
 }

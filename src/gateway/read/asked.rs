@@ -36,9 +36,11 @@ impl Asked {
         let Some(range) = single(read) else {
             return Ok(Self::Whole);
         };
-        // Many stores know no `If-Range`: the answer is the same where it holds.
+        // Many stores know no `If-Range`: the answer is the same where it holds. What a range of an empty body is each store
+        // has its own mind about.
         let head = &record.head;
-        if !read.conditions.range_counts(&head.etag, &head.headers) {
+        let counts = read.conditions.range_counts(&head.etag, &head.headers);
+        if !counts || record.body.size() == 0 {
             return Err(Unanswered::Unsure);
         }
         let range = range.resolve(record.body.size());

@@ -58,7 +58,10 @@ impl Conditions {
         if self.if_modified_since.is_some_and(|since| since > now) {
             return Verdict::Unsure;
         }
+        // Which of both kinds is looked at first is not the same everywhere.
+        let both_kinds = matching.is_some() || until.is_some();
         match (none_matching, since) {
+            (Some(true), _) | (_, Some(Age::Same | Age::Older)) if both_kinds => Verdict::Unsure,
             (None | Some(false), None | Some(Age::Newer)) => Verdict::Proceed,
             (Some(true), None | Some(Age::Older)) => Verdict::NotModified(Cause::SameTag),
             (None, Some(Age::Same)) => Verdict::NotModified(Cause::SameDate),
@@ -154,7 +157,7 @@ mod tests {
             ("\"x\"", Some(1), "", None, Failed),
             ("", Some(-1), "", None, Failed),
             ("", None, "\"e\"", None, NotModified(SameTag)),
-            ("\"e\"", None, "\"e\"", None, NotModified(SameTag)),
+            ("\"e\"", None, "\"x\"", None, Proceed),
             ("", None, "e", Some(0), NotModified(SameTag)),
             ("", None, "\"e\"", Some(1), NotModified(SameTag)),
             ("", None, "\"x\"", Some(-1), Proceed),
@@ -173,6 +176,9 @@ mod tests {
             ("", None, "\"x\"", Some(0), Unsure),
             ("", None, "\"e\"", Some(-1), Unsure),
             ("", None, "", Some(100), Unsure),
+            ("\"e\"", None, "\"e\"", None, Unsure),
+            ("\"e\"", None, "", Some(0), Unsure),
+            ("", Some(1), "\"e\"", None, Unsure),
         ];
         for case in cases {
             let (matching, unmodified, none_matching, modified, verdict) = case;

@@ -186,6 +186,12 @@ impl Crew {
         let outcome = loop {
             match self.ask(ticket, &source, how).await {
                 Ok(outcome) => break outcome,
+                // Read past the cache, it is the client's to make sense of: `bytes 0--1/0` is what some stores say of an
+                // empty object.
+                Err(origin::Error::Nonsense(what)) => {
+                    tracing::debug!(what, "an answer that is not kept");
+                    break Outcome::NotKept { lastingly: false };
+                }
                 Err(error) if error.is_retryable() && failed < RETRIES => {
                     failed += 1;
                     source.pause_before_retry(failed, &error).await;

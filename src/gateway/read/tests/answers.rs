@@ -196,6 +196,17 @@ async fn an_origin_that_is_down_is_an_honest_error() {
 }
 
 #[tokio::test]
+async fn an_answer_that_makes_no_sense_here_is_the_clients_to_read() {
+    let world = default_world();
+    world.origin.put("k", pattern(100, 1), "v1");
+    world.origin.fail(&[Fault::Nonsense]);
+    let (status, source, bytes) = world.read(get("k")).await;
+    assert_eq!((status, source), (StatusCode::OK, Source::Bypass));
+    assert_eq!(bytes, pattern(100, 1));
+    assert_eq!(world.origin.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn empty_objects_have_no_body() {
     let world = default_world();
     world.origin.put("k", Bytes::new(), "v0");

@@ -3,6 +3,7 @@
 mod answers;
 mod conditions;
 mod ends;
+mod fidelity;
 mod fills;
 mod model;
 mod names;

@@ -44,6 +44,8 @@ pub(super) enum Fault {
     /// The body is silent for 20 s after this many bytes, then breaks off.
     StallAfter(u64),
     Status(StatusCode),
+    /// The answer's head makes no sense.
+    Nonsense,
 }
 
 #[derive(Debug, Clone)]
@@ -343,6 +345,7 @@ impl Origin for FakeOrigin {
             Some(Fault::Hang) => return std::future::pending().await,
             Some(Fault::Down) => return Err(Error::Unreachable("connection refused".into())),
             Some(Fault::Status(status)) => return Err(refusal(status)),
+            Some(Fault::Nonsense) => return Err(Error::Nonsense("a bad Content-Range")),
             Some(Fault::BreakAfter(_) | Fault::EndAfter(_) | Fault::StallAfter(_)) | None => {}
         }
         let object = object?;
