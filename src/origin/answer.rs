@@ -9,7 +9,7 @@ use super::{Error, ObjectHead};
 use crate::types::{ETag, RangeSpec};
 
 /// Headers of the transport, of the range and of the moment, which are not the object's.
-const NOT_THE_OBJECTS: [HeaderName; 11] = [
+const NOT_THE_OBJECTS: [HeaderName; 10] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::CONTENT_RANGE,
@@ -19,7 +19,6 @@ const NOT_THE_OBJECTS: [HeaderName; 11] = [
     header::TRANSFER_ENCODING,
     HeaderName::from_static("x-amz-id-2"),
     HeaderName::from_static("x-amz-request-id"),
-    HeaderName::from_static("x-ratelimit-limit"),
     HeaderName::from_static("x-ratelimit-remaining"),
 ];
 

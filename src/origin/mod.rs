@@ -124,7 +124,8 @@ pub struct ObjectHead {
     pub etag: ETag,
     pub version_id: Option<Arc<str>>,
     /// All headers of the answer but those of the transport, the range and the moment (Connection, Content-Length,
-    /// Content-Range, Date, Keep-Alive, Server, Transfer-Encoding, x-amz-id-2, x-amz-request-id, x-ratelimit-*).
+    /// Content-Range, Date, Keep-Alive, Server, Transfer-Encoding, x-amz-id-2, x-amz-request-id,
+    /// x-ratelimit-remaining).
     pub headers: HeaderMap,
 }
 

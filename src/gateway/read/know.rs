@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::asked::single;
 use super::describe::{Bytes, Crew, Departed, Described, How, Outcome};
 use super::eligibility;
-use super::request::{Read, ReadMethod};
+use super::request::{Conditions, Read, ReadMethod};
 use super::source::Source as From;
 use super::{Attempt, Error};
 use crate::gateway::Gateway;
@@ -195,19 +195,19 @@ fn serve(
 /// What becomes of a read whose object the origin would not describe.
 ///
 /// An error that a flight from before this read brought back has to be confirmed; those who joined that flight share the
-/// next one. The error of a GET has a document, which a HEAD does not bring, and which names the client's own range where
-/// that is what is wrong.
+/// next one. A flight knows neither a read's conditions nor, where it was a HEAD or another's, its range; of a GET the error
+/// has a document besides. Where that may matter the origin is asked in the read's own words.
 fn refused(error: &Arc<origin::Error>, read: &Read, confirmed: bool) -> Result<Attempt, Error> {
     if let origin::Error::Refused(refusal) = &**error
         && refusal.status.is_client_error()
     {
-        let range =
-            read.part_number.is_none() && refusal.status == StatusCode::RANGE_NOT_SATISFIABLE;
-        let its_own = refusal.body.is_empty() || range;
+        let is_plain = read.conditions == Conditions::default() && read.part_number.is_none();
+        let out_of_range = refusal.status == StatusCode::RANGE_NOT_SATISFIABLE;
+        let its_own = read.method == ReadMethod::Get && (refusal.body.is_empty() || out_of_range);
         if !confirmed {
             return Ok(Attempt::Confirm);
         }
-        if its_own && read.method == ReadMethod::Get {
+        if its_own || !is_plain {
             return Ok(Attempt::PassThrough);
         }
     }

@@ -165,6 +165,16 @@ async fn what_no_part_is_the_origin_says_itself() {
             other => panic!("not the origin's own error: {other:?}"),
         }
     }
+    // Here the condition comes first.
+    let mut pinned = part("k", "4");
+    pinned.conditions.if_match = Some("\"v2\"".into());
+    pinned.headers.insert("if-match", "\"v2\"".parse().unwrap());
+    match world.answer(pinned).await {
+        Err(Error::Origin(error)) => {
+            assert_eq!(error.status(), Some(StatusCode::PRECONDITION_FAILED));
+        }
+        other => panic!("not the origin's own error: {other:?}"),
+    }
     let mut ambiguous = part("k", "1");
     ambiguous.range = range("k", "bytes=0-1").range;
     assert_eq!(world.read(ambiguous).await.1, Source::Bypass);
