@@ -20,9 +20,6 @@ pub enum Error {
         /// The header that failed, as S3 names it in `<Condition>`.
         condition: &'static str,
     },
-    /// A range lies outside of a body that the origin confirmed in this request.
-    #[error("the range is not satisfiable in {size} bytes")]
-    RangeNotSatisfiable { size: u64 },
     /// Memory and the bypass lane are full.
     #[error("the node is overloaded")]
     SlowDown,

@@ -24,7 +24,6 @@ pub(super) enum Code {
     InvalidArgument,
     InvalidBucketName,
     InvalidDigest,
-    InvalidRange,
     InvalidRequest,
     InvalidUri,
     KeyTooLong,
@@ -74,7 +73,6 @@ impl Code {
             Self::InvalidArgument => "InvalidArgument",
             Self::InvalidBucketName => "InvalidBucketName",
             Self::InvalidDigest => "InvalidDigest",
-            Self::InvalidRange => "InvalidRange",
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidUri => "InvalidURI",
             Self::KeyTooLong => "KeyTooLongError",
@@ -113,7 +111,6 @@ impl Code {
             | Self::RequestTimeout
             | Self::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InvalidRange => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::MissingContentLength => StatusCode::LENGTH_REQUIRED,
             Self::NoSuchBucket => StatusCode::NOT_FOUND,
@@ -148,7 +145,6 @@ impl Code {
             Self::InvalidDigest => {
                 "The Content-MD5 or checksum value that you specified is not valid."
             }
-            Self::InvalidRange => "The requested range is not satisfiable",
             Self::InvalidRequest => "Invalid Request",
             Self::InvalidUri => "Couldn't parse the specified URI.",
             Self::KeyTooLong => "Your key is too long",
@@ -255,9 +251,6 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         ),
         gateway::Error::PreconditionFailed { condition } => {
             Refusal::new(Code::PreconditionFailed).with("Condition", *condition)
-        }
-        gateway::Error::RangeNotSatisfiable { size } => {
-            Refusal::new(Code::InvalidRange).with("ActualObjectSize", size.to_string())
         }
         gateway::Error::SlowDown => Refusal::new(Code::SlowDown),
         gateway::Error::AccessDenied => Refusal::new(Code::AccessDenied),

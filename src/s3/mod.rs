@@ -135,7 +135,6 @@ impl<G: Backend> Door<G> {
         let (parts, body) = request.into_parts();
         let body = BodyExt::boxed_unsync(body.map_err(Into::into));
         let (method, request_id) = (parts.method.clone(), self.ids.next());
-        let range = parts.headers.get(header::RANGE).cloned();
         let mut entry = Entry::new(
             &self.clock,
             &self.metrics,
@@ -153,7 +152,6 @@ impl<G: Backend> Door<G> {
                 let about = About {
                     method: &method,
                     resource: entry.target_path(),
-                    range: range.as_ref().and_then(|range| range.to_str().ok()),
                     request_id: &entry.request_id,
                     host_id: &host_id,
                 };

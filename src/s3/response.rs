@@ -29,7 +29,6 @@ const NOT_RELAYED: [HeaderName; 7] = [
 pub(super) struct About<'a> {
     pub(super) method: &'a Method,
     pub(super) resource: String,
-    pub(super) range: Option<&'a str>,
     pub(super) request_id: &'a str,
     pub(super) host_id: &'a str,
 }
@@ -70,9 +69,6 @@ fn refused(refusal: &Refusal, about: &About<'_>) -> Response<Body> {
     element("Message", &refusal.message);
     for (name, text) in &refusal.fields {
         element(name, text);
-    }
-    if let (Code::InvalidRange, Some(range)) = (refusal.code, about.range) {
-        element("RangeRequested", range);
     }
     element("Resource", &about.resource);
     element("RequestId", about.request_id);
@@ -170,7 +166,6 @@ mod tests {
         About {
             method,
             resource: "/train/a&b".to_owned(),
-            range: Some("bytes=9-"),
             request_id: "OURS",
             host_id: "OUR+HOST",
         }
@@ -183,18 +178,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_document_is_escaped_and_carries_the_ids() {
-        let error = gateway::Error::RangeNotSatisfiable { size: 7 };
+        let bucket = "no-such".parse().expect("a bucket's name");
+        let error = gateway::Error::NoSuchBucket(bucket);
         let (response, code) = failure(&error.into(), &about(&Method::GET));
         assert_eq!(
             (response.status().as_u16(), code.as_str()),
-            (416, "InvalidRange")
+            (404, "NoSuchBucket")
         );
         assert_eq!(
             text(response).await,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidRange</Code>\
-             <Message>The requested range is not satisfiable</Message><ActualObjectSize>7</ActualObjectSize>\
-             <RangeRequested>bytes=9-</RangeRequested><Resource>/train/a&amp;b</Resource>\
-             <RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchBucket</Code>\
+             <Message>The specified bucket does not exist</Message><BucketName>no-such</BucketName>\
+             <Resource>/train/a&amp;b</Resource><RequestId>OURS</RequestId><HostId>OUR+HOST</HostId></Error>"
         );
     }
 
