@@ -289,6 +289,22 @@ async fn a_missing_key_is_told_to_those_who_may_list() {
 }
 
 #[tokio::test]
+async fn a_delete_marker_is_told_to_those_who_may_list() {
+    for (method, has_document) in [(Method::GET, true), (Method::HEAD, false)] {
+        let missing = || Case::new(method.clone(), "/train/missing").sign();
+        let (status, headers, _) = World::all().ask(missing()).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(headers["x-amz-delete-marker"], "true");
+        let blind = World::new(&["s3:GetObject"], &["train/*"]);
+        let (status, headers, text) = blind.ask(missing()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(!headers.contains_key("x-amz-delete-marker"), "{headers:?}");
+        assert_eq!(text.contains("<Code>AccessDenied</Code>"), has_document);
+        assert_eq!(text.is_empty(), !has_document);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_is_refused_cleanly() {
     let world = World::all();
     for (method, target, code) in [

@@ -80,7 +80,11 @@ fn found(key: &ObjectKey) -> Result<(), Error> {
     }
     let refusal = crate::origin::Refusal {
         status: StatusCode::NOT_FOUND,
-        headers: HeaderMap::new(),
+        // What is there is a delete marker.
+        headers: HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-amz-delete-marker"),
+            http::HeaderValue::from_static("true"),
+        )]),
         body: "<Error><Code>NoSuchKey</Code></Error>".into(),
     };
     Err(crate::origin::Error::Refused(Box::new(refusal)).into())
