@@ -7,6 +7,7 @@ mod objects;
 mod rights;
 mod uploads;
 mod versions;
+mod warm;
 
 use bytes::Bytes;
 

@@ -1,5 +1,7 @@
 //! Answers from the cache beside the origin's own to the same request: status, every header, body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
@@ -11,9 +13,12 @@ use crate::origin::{Call, Origin as _, Payload};
 use crate::types::layout::PAGE;
 use crate::types::{OperationName, Source};
 
+/// Before the clock's own time.
+const DATE: &str = "Thu, 01 Jan 1970 00:00:07 GMT";
+
 /// What an object's answer may carry, odd values among them.
 const HEADERS: [(&str, &[u8]); 24] = [
-    ("last-modified", b"Mon, 23 Nov 2026 12:00:00 GMT"),
+    ("last-modified", DATE.as_bytes()),
     ("accept-ranges", b"bytes"),
     ("cache-control", b"max-age=5, private"),
     ("content-disposition", b"attachment; filename=\"\xfc.txt\""),
@@ -53,6 +58,7 @@ fn world(key: &str, bytes: Bytes) -> World {
         headers.append(HeaderName::from_static(name), value);
     }
     world.origin.put_with(key, bytes, "v1", "", headers);
+    world.clock.advance(Duration::from_secs(9));
     world
 }
 
@@ -117,6 +123,9 @@ fn unless(read: Read, name: &'static str, value: &str) -> Read {
     let text = Some(value.to_owned());
     match name {
         "if-none-match" => read.conditions.if_none_match = text,
+        "if-modified-since" => {
+            read.conditions.if_modified_since = httpdate::parse_http_date(value).ok();
+        }
         _ => read.conditions.if_match = text,
     }
     read
@@ -144,6 +153,7 @@ async fn an_answer_from_the_cache_has_every_header_of_the_origins() {
             part("k", "2"),
             unless(get("k"), "if-none-match", "\"v1\""),
             unless(get("k"), "if-none-match", "\"v2\""),
+            unless(get("k"), "if-modified-since", DATE),
             unless(range("k", "bytes=7-70000"), "if-match", "\"v1\""),
         ] {
             reads_as_at_the_origin(&world, bodiless(read.clone())).await;

@@ -437,7 +437,9 @@ impl FakeOrigin {
         if text("if-match").is_some_and(|tag| tag != object.etag) {
             return own_answer(StatusCode::PRECONDITION_FAILED);
         }
-        if text("if-none-match") == Some(&object.etag) {
+        let modified = object.headers.get("last-modified");
+        let same_date = modified.is_some() && asked.get("if-modified-since") == modified;
+        if same_date || text("if-none-match") == Some(&object.etag) {
             let mut response = Response::new(body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             let etag = object.etag.parse().expect("a header");

@@ -275,9 +275,9 @@ pub(super) fn tags(query: &str) -> Vec<(String, String)> {
 fn asked_range(asked: &Asked, version: &Version) -> Result<Option<Range<u64>>, Refused> {
     let size = version.content.size();
     if let Some(number) = asked.param("partNumber") {
-        let number: usize = number
-            .parse()
-            .map_err(|_| Refused::argument("partNumber"))?;
+        let number: Option<usize> = number.parse().ok();
+        let number = number.filter(|number| (1..=10_000).contains(number));
+        let number = number.ok_or(Refused::argument("partNumber"))?;
         if asked.headers.contains_key("range") {
             return Err(Refused::new(400, "InvalidRequest"));
         }
