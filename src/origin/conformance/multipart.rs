@@ -99,6 +99,10 @@ pub(super) async fn parts_become_an_object(client: &Client<'_>) {
     assert_eq!(done.status, StatusCode::OK, "{done:?}");
     let etag = done.field("ETag").expect("an ETag");
     assert!(etag.ends_with("-2\""), "{etag}");
+    let again = complete(client, key, &id, &etags, &[]).await;
+    assert_eq!(again.field("ETag"), Some(etag.clone()), "{again:?}");
+    let other = complete(client, key, &id, &etags[..1], &[]).await;
+    assert_eq!(other.refusal(), (404, "NoSuchUpload"));
     let got = client.get(key, &[]).await;
     assert_eq!(got.header("etag"), Some(etag.as_str()));
     assert_eq!(got.header("x-amz-meta-a"), Some("b"));

@@ -89,14 +89,20 @@ pub(super) async fn put(
 fn check_grants(policy: &Element) -> Result<(), Fault> {
     let malformed = || Fault::new(Code::MalformedXML);
     let list = policy.all("AccessControlList").next();
+    let mut owner_has_control = false;
     for grant in list.ok_or_else(malformed)?.all("Grant") {
         let grantee = grant.all("Grantee").next().ok_or_else(malformed)?;
         let full = grant.get("Permission") == Some(FULL_CONTROL);
         if !full || grantee.get("ID") != Some(OWNER) {
             return Err(Code::AccessControlListNotSupported.into());
         }
+        owner_has_control = true;
     }
-    Ok(())
+    if owner_has_control {
+        Ok(())
+    } else {
+        Err(Code::AccessControlListNotSupported.into())
+    }
 }
 
 fn require(
@@ -144,6 +150,7 @@ mod tests {
         assert_eq!(grants(&grant("directory", "FULL_CONTROL")), Ok(()));
         assert_eq!(grants(&grant("directory", "READ")), refused);
         assert_eq!(grants(&grant("other", "FULL_CONTROL")), refused);
+        assert_eq!(grants(""), refused);
         assert_eq!(grants("<Grant/>"), Err(Code::MalformedXML));
     }
 }

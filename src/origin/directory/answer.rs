@@ -1,7 +1,7 @@
 //! Answers in S3's shape, and the one table of error codes.
 //!
 //! A [`Fault`] is an error that S3 has a code for; a [`Failure`] is that, or the folder's or the request body's own failure.
-//! Request ids are not part of these documents: they belong to whoever faces the client.
+//! The ids of the request are empty in these documents: who faces the client fills them in.
 
 use std::borrow::Cow;
 use std::io;
@@ -172,6 +172,8 @@ impl Fault {
         for (name, value) in &self.details {
             xml.text(name, value);
         }
+        xml.text("RequestId", "");
+        xml.text("HostId", "");
         xml.finish()
     }
 
@@ -306,6 +308,6 @@ mod tests {
         let text = String::from_utf8(fault.document().to_vec()).expect("text");
         assert!(text.contains("<Code>InvalidArgument</Code><Message>no</Message>"));
         assert!(text.contains("<ArgumentValue>&lt;a&amp;b&gt;&#x1;&#xd;</ArgumentValue>"));
-        assert!(text.ends_with("<Key>&quot;q&quot;</Key></Error>"));
+        assert!(text.contains("<Key>&quot;q&quot;</Key><RequestId></RequestId>"));
     }
 }

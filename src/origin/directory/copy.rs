@@ -134,6 +134,7 @@ pub(super) async fn copy(
             checksum: Some(written.checksum),
             parts: Vec::new(),
             part_sums: Vec::new(),
+            upload: None,
         };
         let meta = store.commit((&bucket, &key), written.staging, draft, &conditions)?;
         let (modified, etag) = (meta.identity.seconds, meta.quoted_etag());

@@ -88,6 +88,9 @@ pub(super) struct Meta {
     /// The checksums of these parts in base64, where that of the whole is composed of them.
     #[serde(default)]
     pub(super) part_sums: Vec<String>,
+    /// The upload that made the object.
+    #[serde(default)]
+    pub(super) upload: Option<String>,
 }
 
 impl Meta {
@@ -100,6 +103,7 @@ impl Meta {
             checksum: None,
             parts: Vec::new(),
             part_sums: Vec::new(),
+            upload: None,
         }
     }
 
@@ -257,12 +261,10 @@ fn is_content_header(name: &HeaderName) -> bool {
 
 /// The codings of the object itself: `aws-chunked` was one of the request only.
 fn without_aws_chunked(value: &str) -> Option<String> {
-    let codings: Vec<_> = value
-        .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
-    (!codings.is_empty()).then(|| codings.join(","))
+    let is_own = |coding: &&str| !coding.trim().eq_ignore_ascii_case("aws-chunked");
+    let codings: Vec<_> = value.split(',').filter(is_own).collect();
+    let own = codings.join(",").trim().to_owned();
+    (!own.is_empty()).then_some(own)
 }
 
 fn latin1(value: &HeaderValue) -> String {
@@ -294,7 +296,7 @@ mod tests {
         headers.insert("x-amz-meta-name", bytes.clone());
         headers.insert(
             CONTENT_ENCODING,
-            HeaderValue::from_static("aws-chunked, gzip"),
+            HeaderValue::from_static("aws-chunked, gzip, br"),
         );
         headers.insert("x-amz-tagging", HeaderValue::from_static("a=b&c=d"));
         headers.insert("authorization", HeaderValue::from_static("secret"));
@@ -304,7 +306,7 @@ mod tests {
         let mut back = HeaderMap::new();
         description.write(&mut back);
         assert_eq!(back["x-amz-meta-name"], bytes);
-        assert_eq!(back[CONTENT_ENCODING], "gzip");
+        assert_eq!(back[CONTENT_ENCODING], "gzip, br");
         assert_eq!(back["x-amz-tagging-count"], "2");
         assert_eq!(back[CONTENT_TYPE], "binary/octet-stream");
         assert_eq!(back.len(), 4);

@@ -62,7 +62,7 @@ pub(super) fn uploads(bucket: &BucketName) -> String {
 
 /// The place of what is kept of a bucket beside its folder.
 pub(super) fn bucket_state(bucket: &BucketName) -> String {
-    format!("{STATE}/buckets/{bucket}.json")
+    format!("{}/bucket.json", meta_folder(bucket))
 }
 
 #[cfg(test)]

@@ -278,6 +278,7 @@ pub(super) async fn put(
             checksum: Some(written.checksum),
             parts: Vec::new(),
             part_sums: Vec::new(),
+            upload: None,
         };
         store.commit((&bucket, &key), written.staging, draft, &conditions)
     })

@@ -61,6 +61,7 @@ pub(super) struct Draft {
     pub(super) checksum: Option<Checksum>,
     pub(super) parts: Vec<u64>,
     pub(super) part_sums: Vec<String>,
+    pub(super) upload: Option<String>,
 }
 
 impl Store {
@@ -213,6 +214,7 @@ impl Store {
             checksum: draft.checksum,
             parts: draft.parts,
             part_sums: draft.part_sums,
+            upload: draft.upload,
         };
         let described = self.stage_json(&staging.store, &meta)?;
         let _guard = self.keys.lock(&format!("{bucket}/{key}"));

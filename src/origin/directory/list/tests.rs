@@ -30,6 +30,7 @@ fn put(store: &Arc<Store>, bucket: &BucketName, key: &str) {
         checksum: None,
         parts: Vec::new(),
         part_sums: Vec::new(),
+        upload: None,
     };
     let staging = Staging::new(store).expect("a staging file");
     let key = key.parse().expect("a key");

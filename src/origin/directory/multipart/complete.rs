@@ -13,6 +13,7 @@ use crate::origin::directory::blocking;
 use crate::origin::directory::checksum::{Algorithm, Checksum, Scope};
 use crate::origin::directory::conditions;
 use crate::origin::directory::document::Xml;
+use crate::origin::directory::meta::Meta;
 use crate::origin::directory::put;
 use crate::origin::directory::staging::Staging;
 use crate::origin::directory::store::{Draft, Found, Store};
@@ -39,7 +40,14 @@ pub(in crate::origin::directory) async fn complete(
     blocking(move || {
         let list = xml::parse(&document, "CompleteMultipartUpload")?;
         let _guard = store.uploads.lock(&id);
-        let upload = Upload::find(&store, &bucket, &key, &id)?;
+        let upload = match Upload::find(&store, &bucket, &key, &id) {
+            Err(failure) => {
+                let done = completed(&store, (&bucket, &key), &id, &list)?;
+                let done = done.ok_or(failure)?;
+                return Ok(answer((&bucket, &key), &done.meta));
+            }
+            Ok(upload) => upload,
+        };
         let parts = chosen(&store, &upload, &list)?;
         let checksum = checksum(&upload, &parts)?;
         check_claims(&headers, &parts, &checksum)?;
@@ -47,35 +55,62 @@ pub(in crate::origin::directory) async fn complete(
         conditions.check(&key, current.as_ref().map(Found::etag))?;
         let staging = join(&store, &upload, &parts)?;
         let draft = Draft {
-            etag: etag(&parts),
+            etag: etag(parts.iter().map(|part| part.md5)),
             description: upload.terms.description.clone(),
             part_sums: part_sums(&checksum, &parts),
             checksum: Some(checksum),
             parts: parts.iter().map(|part| part.size).collect(),
+            upload: Some(id),
         };
         let meta = store.commit((&bucket, &key), staging, draft, &conditions)?;
         upload.remove(&store)?;
-        let mut answer = Xml::new("CompleteMultipartUploadResult");
-        answer.text("Location", &format!("/{bucket}/{key}"));
-        answer.text("Bucket", bucket.as_str());
-        answer.text("Key", key.as_str());
-        answer.text("ETag", &meta.quoted_etag());
-        if let Some(checksum) = &meta.checksum {
-            answer.text("ChecksumType", checksum.scope.as_str());
-            answer.text(checksum.algorithm.element(), &checksum.value);
-        }
-        Ok(answer.answer())
+        Ok(answer((&bucket, &key), &meta))
     })
     .await
 }
 
-/// The tag of a multipart object: the MD5 of the parts' MD5s, and their number.
-fn etag(parts: &[Part]) -> String {
-    let mut md5 = Md5::new();
-    for part in parts {
-        md5.update(part.md5);
+fn answer((bucket, key): (&BucketName, &ObjectKey), meta: &Meta) -> Answer {
+    let mut answer = Xml::new("CompleteMultipartUploadResult");
+    answer.text("Location", &format!("/{bucket}/{key}"));
+    answer.text("Bucket", bucket.as_str());
+    answer.text("Key", key.as_str());
+    answer.text("ETag", &meta.quoted_etag());
+    if let Some(checksum) = &meta.checksum {
+        answer.text("ChecksumType", checksum.scope.as_str());
+        answer.text(checksum.algorithm.element(), &checksum.value);
     }
-    format!("{}-{}", hex::encode(md5.finalize()), parts.len())
+    answer.answer()
+}
+
+/// The object that an upload was completed to, of just these parts: who lost the first answer asks again and gets it, as
+/// long as nothing else was put in its place.
+fn completed(
+    store: &Store,
+    (bucket, key): (&BucketName, &ObjectKey),
+    id: &str,
+    list: &Element,
+) -> Result<Option<Found>, Failure> {
+    let md5 = |listed: &Element| {
+        let etag = ETag::new(listed.get("ETag")?.trim());
+        let md5: [u8; 16] = hex::decode(etag.opaque()).ok()?.try_into().ok()?;
+        Some(md5)
+    };
+    let Some(parts) = list.all("Part").map(md5).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let found = store.look(bucket, key)?;
+    let is_it = |found: &Found| {
+        found.meta.upload.as_deref() == Some(id) && found.meta.etag == etag(parts.into_iter())
+    };
+    Ok(found.filter(is_it))
+}
+
+/// The tag of a multipart object: the MD5 of the parts' MD5s, and their number.
+fn etag(parts: impl ExactSizeIterator<Item = [u8; 16]>) -> String {
+    let number = parts.len();
+    let mut md5 = Md5::new();
+    parts.for_each(|part| md5.update(part));
+    format!("{}-{number}", hex::encode(md5.finalize()))
 }
 
 /// The parts that the client lists.
