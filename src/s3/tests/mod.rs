@@ -1,5 +1,6 @@
 //! The whole door in front of a gateway that remembers what it was asked, with requests signed by Amazon's own signer.
 
+mod forms;
 mod properties;
 mod support;
 
