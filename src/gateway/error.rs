@@ -35,9 +35,21 @@ pub enum Error {
     /// `Content-MD5` is not the base64 of 16 bytes.
     #[error("Content-MD5 is not valid")]
     InvalidDigest,
-    /// The body does not match the SHA-256 that was signed, or a chunk its signature.
-    #[error("the body does not match its signature")]
+    /// A checksum in a header or trailer is not the base64 of one of its algorithm.
+    #[error("the value of {name} is not valid")]
+    InvalidChecksum { name: &'static str, trailing: bool },
+    /// The body does not match the SHA-256 that was signed.
+    #[error("the body does not match its signed hash")]
     PayloadMismatch,
+    /// A chunk of the body, or its trailer, does not match its signature.
+    #[error("the body does not match its chunks' signatures")]
+    ChunkSignatureMismatch,
+    /// The chunks of the body are not as aws-chunked has them.
+    #[error("the aws-chunked body is malformed")]
+    MalformedChunks,
+    /// What follows the chunks is malformed, or not what was announced.
+    #[error("the trailer of the body is malformed or missing")]
+    MalformedTrailer,
     /// The body ended before its length.
     #[error("the body ended early")]
     IncompleteBody,

@@ -3,13 +3,18 @@
 //! s3s sees a request's head with an empty body. Bodies are decoded and verified in [`super::payload`], because s3s holds a
 //! whole chunk (up to 4 GiB, as the client likes) in memory before it hands it on, and takes a body that ends between two
 //! chunks for a whole one.
+//!
+//! Two forms that it does not know are put into words that it does, which changes nothing of what was signed: a signature's
+//! time in `Date`, and a presigned URL that covers a payload's hash (`X-Amz-Content-Sha256`).
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Method, Uri};
+use http::uri::PathAndQuery;
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
+use jiff::tz::TimeZone;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::route::S3Route;
@@ -17,27 +22,32 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::claim::Signed;
+use super::claim::{Presigned, Signed, TIME};
 use super::error::{Code, Refusal};
 use crate::auth::{Auth, Identity};
+use crate::clock::Clock;
+
+/// What a presigned URL covers unless it says otherwise.
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// Verifies the signature of a request's head.
 pub(super) struct Verifier {
     service: S3Service,
+    /// The same for signatures of any age, which this side has judged.
+    ageless: S3Service,
+    skew: Duration,
+    clock: Clock,
 }
 
 impl Verifier {
     /// A verifier that reads secrets from `auth` as it is at each request, and bears clocks that differ by `skew`.
-    pub(super) fn new(auth: Arc<ArcSwap<Auth>>, skew: Duration) -> Self {
-        let mut config = S3Config::default();
-        config.presigned_url_max_skew_time_secs = u32::try_from(skew.as_secs()).unwrap_or(u32::MAX);
-        let mut builder = S3ServiceBuilder::new(Nothing);
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        builder.set_auth(Secrets(auth));
-        builder.set_route(Verified);
-        builder.set_validation(AnyName);
+    pub(super) fn new(auth: Arc<ArcSwap<Auth>>, skew: Duration, clock: Clock) -> Self {
+        let seconds = u32::try_from(skew.as_secs()).unwrap_or(u32::MAX);
         Self {
-            service: builder.build(),
+            service: service(Arc::clone(&auth), seconds),
+            ageless: service(auth, u32::MAX),
+            skew,
+            clock,
         }
     }
 
@@ -52,11 +62,19 @@ impl Verifier {
         auth: &Auth,
     ) -> Result<Identity, Refusal> {
         let slot = Slot::default();
-        let response = self
-            .service
-            .call(head(parts, slot.clone()))
-            .await
-            .map_err(|_| Refusal::new(Code::InternalError))?;
+        let hashed = signed.presigned.as_ref().and_then(|presigned| {
+            let payload = presigned.payload.as_deref()?;
+            (payload != UNSIGNED_PAYLOAD).then_some((presigned, payload))
+        });
+        let response = match hashed {
+            Some((presigned, payload)) => {
+                self.check_age(&signed.time, presigned)?;
+                let head = presigned_head(parts, signed, payload, slot.clone())?;
+                self.ageless.call(head).await
+            }
+            None => self.service.call(head(parts, signed, slot.clone())?).await,
+        };
+        let response = response.map_err(|_| Refusal::new(Code::InternalError))?;
         match slot.0.get() {
             Some(id) if *id == signed.access_key_id => auth
                 .identity(id)
@@ -70,8 +88,83 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// A presigned URL holds from its time on, but for the skew of clocks, and until it expires.
+    fn check_age(&self, time: &str, presigned: &Presigned) -> Result<(), Refusal> {
+        let malformed = || Refusal::new(Code::AuthorizationQueryParametersError);
+        let time = jiff::civil::DateTime::strptime(TIME, time).map_err(|_| malformed())?;
+        let time = time.to_zoned(TimeZone::UTC).map_err(|_| malformed())?;
+        let (time, now) = (SystemTime::from(time.timestamp()), self.clock.wall());
+        if now + self.skew < time {
+            return Err(Refusal::new(Code::RequestTimeTooSkewed));
+        }
+        if time + Duration::from_secs(presigned.expires) < now {
+            return Err(Refusal::because(Code::AccessDenied, "Request has expired"));
+        }
+        Ok(())
+    }
+}
+
+fn service(auth: Arc<ArcSwap<Auth>>, skew: u32) -> S3Service {
+    let mut config = S3Config::default();
+    config.presigned_url_max_skew_time_secs = skew;
+    let mut builder = S3ServiceBuilder::new(Nothing);
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_auth(Secrets(auth));
+    builder.set_route(Verified);
+    builder.set_validation(AnyName);
+    builder.build()
+}
+
+/// The request as it came, its time where s3s looks for it.
+fn head(parts: &Parts, signed: &Signed, slot: Slot) -> Result<s3s::HttpRequest, Refusal> {
+    let mut request = bare(parts, slot);
+    let headers = request.headers_mut();
+    if signed.presigned.is_none() && !headers.contains_key("x-amz-date") {
+        headers.insert("x-amz-date", value(&signed.time)?);
+    }
+    Ok(request)
+}
+
+/// A presigned request as one with the same signature in its header: what is signed is the same in both. Headers that are
+/// added are not among the signed ones, and an `x-amz-*` header that came is.
+fn presigned_head(
+    parts: &Parts,
+    signed: &Signed,
+    payload: &str,
+    slot: Slot,
+) -> Result<s3s::HttpRequest, Refusal> {
+    let mut request = bare(parts, slot);
+    let query = parts.uri.query().unwrap_or_default();
+    let pairs = query
+        .split('&')
+        .filter(|pair| !pair.starts_with("X-Amz-Signature="));
+    let target = format!(
+        "{}?{}",
+        parts.uri.path(),
+        pairs.collect::<Vec<_>>().join("&")
+    );
+    let target = PathAndQuery::try_from(target).map_err(|_| Refusal::new(Code::InvalidUri))?;
+    *request.uri_mut() = Uri::from(target);
+    let credential = format!("{}/{}/{}", signed.access_key_id, signed.date, signed.region);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={credential}/s3/aws4_request, SignedHeaders={}, Signature={}",
+        signed.header_names(),
+        signed.signature
+    );
+    let headers = request.headers_mut();
+    headers.insert(header::AUTHORIZATION, value(&authorization)?);
+    headers.insert("x-amz-date", value(&signed.time)?);
+    headers.insert("x-amz-content-sha256", value(payload)?);
+    Ok(request)
+}
+
+fn value(text: &str) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_str(text).map_err(|_| Refusal::new(Code::SignatureDoesNotMatch))
+}
+
 /// The request without its body, and with its target in origin form: a signature covers the path and the query only.
-fn head(parts: &Parts, slot: Slot) -> s3s::HttpRequest {
+fn bare(parts: &Parts, slot: Slot) -> s3s::HttpRequest {
     let mut request = http::Request::new(s3s::Body::empty());
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = match parts.uri.path_and_query() {

@@ -122,13 +122,17 @@ impl Chunked {
         Ok(())
     }
 
+    /// The signature first: it covers the size, which tells where the line's end has to be.
     async fn end_chunk(&mut self) -> Result<(), BoxError> {
-        let line = self.line().await?.ok_or_else(incomplete)?;
-        match std::mem::replace(&mut self.state, State::Size) {
-            State::Data {
-                sha256, signature, ..
-            } if line.is_empty() => self.check_chunk(sha256, signature),
-            State::Data { .. } | State::Size | State::Ended => Err(malformed()),
+        if let State::Data {
+            sha256, signature, ..
+        } = std::mem::replace(&mut self.state, State::Size)
+        {
+            self.check_chunk(sha256, signature)?;
+        }
+        match self.line().await?.ok_or_else(incomplete)?.is_empty() {
+            true => Ok(()),
+            false => Err(malformed()),
         }
     }
 
@@ -139,7 +143,7 @@ impl Chunked {
         if signer.chunk(sha256, &signature.ok_or_else(malformed)?) {
             Ok(())
         } else {
-            Err(gateway::Error::PayloadMismatch.into())
+            Err(gateway::Error::ChunkSignatureMismatch.into())
         }
     }
 
@@ -150,17 +154,17 @@ impl Chunked {
             if line.is_empty() {
                 break;
             }
-            let (name, value) = line.split_once(':').ok_or_else(malformed)?;
+            let (name, value) = line.split_once(':').ok_or_else(malformed_trailer)?;
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             if name == TRAILER_SIGNATURE {
                 signature = Some(value.to_owned());
                 continue;
             }
             canonical.push_str(&format!("{name}:{value}\n"));
-            let name: HeaderName = name.parse().map_err(|_| malformed())?;
-            let value = HeaderValue::from_str(value).map_err(|_| malformed())?;
+            let name: HeaderName = name.parse().map_err(|_| malformed_trailer())?;
+            let value = HeaderValue::from_str(value).map_err(|_| malformed_trailer())?;
             if trailers.insert(name, value).is_some() || trailers.len() > MAX_TRAILERS {
-                return Err(malformed());
+                return Err(malformed_trailer());
             }
         }
         if !self.pending.is_empty() || next_data(&mut self.source).await?.is_some() {
@@ -168,14 +172,14 @@ impl Chunked {
         }
         if let Some(signer) = &mut self.signer
             && !(trailers.is_empty() && self.announced.is_empty())
-            && !signer.trailers(&canonical, &signature.ok_or_else(malformed)?)
+            && !signer.trailers(&canonical, &signature.ok_or_else(malformed_trailer)?)
         {
-            return Err(gateway::Error::PayloadMismatch.into());
+            return Err(gateway::Error::ChunkSignatureMismatch.into());
         }
         let announced =
             |name: &HeaderName| self.announced.iter().any(|other| other == name.as_str());
         if trailers.len() != self.announced.len() || !trailers.keys().all(announced) {
-            return Err(malformed());
+            return Err(malformed_trailer());
         }
         self.trailers.get_or_init(|| trailers);
         Ok(())
@@ -221,7 +225,11 @@ fn parse_size(line: &str) -> Option<(u64, Option<String>)> {
 }
 
 fn malformed() -> BoxError {
-    gateway::Error::InvalidRequest("The aws-chunked body is malformed.").into()
+    gateway::Error::MalformedChunks.into()
+}
+
+fn malformed_trailer() -> BoxError {
+    gateway::Error::MalformedTrailer.into()
 }
 
 #[cfg(test)]
@@ -315,12 +323,25 @@ mod tests {
             "+5\r\nhello\r\n0\r\n\r\n",
             "5\r\nhelloworld\r\n0\r\n\r\n",
             "5\r\nhello\r\n0\r\n\r\nmore",
-            "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:surprise\r\n\r\n",
-            "5\r\nhello\r\n0\r\nnonsense\r\n\r\n",
             &long,
         ] {
             let error = decode(wire, 5, 1000).await.expect_err(wire);
-            assert!(error.contains("malformed"), "{wire:?}: {error}");
+            assert_eq!(
+                error,
+                gateway::Error::MalformedChunks.to_string(),
+                "{wire:?}"
+            );
+        }
+        for wire in [
+            "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:surprise\r\n\r\n",
+            "5\r\nhello\r\n0\r\nnonsense\r\n\r\n",
+        ] {
+            let error = decode(wire, 5, 1000).await.expect_err(wire);
+            assert_eq!(
+                error,
+                gateway::Error::MalformedTrailer.to_string(),
+                "{wire:?}"
+            );
         }
     }
 }

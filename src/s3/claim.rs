@@ -4,6 +4,7 @@
 //! that are missing, and `host` or `x-amz-*` headers that are present but not signed.
 
 use http::{HeaderMap, header};
+use jiff::Timestamp;
 
 use super::error::{Code, Refusal};
 use super::query::Query;
@@ -12,6 +13,9 @@ use super::query::Query;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The longest life of a presigned URL, in seconds: a week.
 const MAX_EXPIRES: u64 = 604_800;
+
+/// How SigV4 writes a time.
+pub(super) const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// Who a request says it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +32,20 @@ pub(super) struct Signed {
     pub(super) date: String,
     pub(super) region: String,
     pub(super) signature: String,
+    /// When it was signed, as [`TIME`].
+    pub(super) time: String,
+    /// Where the signature is in the query.
+    pub(super) presigned: Option<Presigned>,
     headers: Vec<String>,
+}
+
+/// What only a presigned URL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Presigned {
+    /// Seconds.
+    pub(super) expires: u64,
+    /// `X-Amz-Content-Sha256` in the query, or else as a header.
+    pub(super) payload: Option<String>,
 }
 
 impl Claim {
@@ -51,8 +68,10 @@ impl Claim {
             ));
         }
         let signed = match (presigned, authorization) {
-            (true, _) => Signed::from_query(query)?,
-            (false, Some(value)) => Signed::from_header(value.to_str().unwrap_or_default())?,
+            (true, _) => Signed::from_query(query, headers)?,
+            (false, Some(value)) => {
+                Signed::from_header(value.to_str().unwrap_or_default(), headers)?
+            }
             (false, None) => return Ok(Self::Anonymous),
         };
         signed.check_headers(headers)?;
@@ -61,7 +80,7 @@ impl Claim {
 }
 
 impl Signed {
-    fn from_header(value: &str) -> Result<Self, Refusal> {
+    fn from_header(value: &str, present: &HeaderMap) -> Result<Self, Refusal> {
         let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
         match algorithm {
             ALGORITHM => {}
@@ -83,10 +102,25 @@ impl Signed {
         let credential = part("Credential").ok_or_else(malformed)?;
         let headers = part("SignedHeaders").ok_or_else(malformed)?;
         let signature = part("Signature").ok_or_else(malformed)?;
-        Self::new(credential, headers, signature).ok_or_else(malformed)
+        let signed = Self::new(credential, headers, signature).ok_or_else(malformed)?;
+        if !present.contains_key("x-amz-content-sha256") {
+            return Err(Refusal::because(
+                Code::InvalidRequest,
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
+        }
+        Ok(Self {
+            time: signing_time(present)?,
+            ..signed
+        })
     }
 
-    fn from_query(query: &Query) -> Result<Self, Refusal> {
+    /// The names of the signed headers, as they were written.
+    pub(super) fn header_names(&self) -> String {
+        self.headers.join(";")
+    }
+
+    fn from_query(query: &Query, present: &HeaderMap) -> Result<Self, Refusal> {
         let malformed = || Refusal::new(Code::AuthorizationQueryParametersError);
         let value = |name| query.get(name).ok_or_else(malformed);
         if value("X-Amz-Algorithm")? != ALGORITHM {
@@ -95,7 +129,7 @@ impl Signed {
                 "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
             ));
         }
-        value("X-Amz-Date")?;
+        let time = value("X-Amz-Date")?;
         let expires: u64 = value("X-Amz-Expires")?.parse().map_err(|_| malformed())?;
         if expires > MAX_EXPIRES {
             return Err(Refusal::because(
@@ -106,7 +140,17 @@ impl Signed {
         }
         let credential = value("X-Amz-Credential")?;
         let headers = value("X-Amz-SignedHeaders")?;
-        Self::new(credential, headers, value("X-Amz-Signature")?).ok_or_else(malformed)
+        let signed = Self::new(credential, headers, value("X-Amz-Signature")?);
+        let header = present.get("x-amz-content-sha256");
+        let payload = query
+            .get("X-Amz-Content-Sha256")
+            .or_else(|| header?.to_str().ok());
+        let payload = payload.map(str::to_owned);
+        Ok(Self {
+            time: time.to_owned(),
+            presigned: Some(Presigned { expires, payload }),
+            ..signed.ok_or_else(malformed)?
+        })
     }
 
     /// `None` where the credential is not `ID/DATE/REGION/s3/aws4_request`.
@@ -122,6 +166,8 @@ impl Signed {
             date: date.to_owned(),
             region: region.to_owned(),
             signature: signature.to_owned(),
+            time: String::new(),
+            presigned: None,
             headers: headers.split(';').map(str::to_ascii_lowercase).collect(),
         })
     }
@@ -158,6 +204,26 @@ impl Signed {
     }
 }
 
+/// When a request was signed: `x-amz-date`, or `Date` where that is absent, in SigV4's form or in HTTP's.
+fn signing_time(headers: &HeaderMap) -> Result<String, Refusal> {
+    let value = headers
+        .get("x-amz-date")
+        .or_else(|| headers.get(header::DATE));
+    let time = value.and_then(|value| basic_time(value.to_str().ok()?));
+    time.ok_or_else(|| {
+        let message = "AWS authentication requires a valid Date or x-amz-date header";
+        Refusal::because(Code::AccessDenied, message)
+    })
+}
+
+fn basic_time(value: &str) -> Option<String> {
+    if jiff::civil::DateTime::strptime(TIME, value).is_ok() {
+        return Some(value.to_owned());
+    }
+    let time = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
+    Some(time.strftime(TIME).to_string())
+}
+
 fn wrong_mechanism() -> Refusal {
     Refusal::because(
         Code::InvalidRequest,
@@ -189,12 +255,14 @@ mod tests {
 
     #[test]
     fn a_header_claim_is_read() {
-        let value =
-            format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let value = format!(
+            "AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=abc"
+        );
         let pairs = [
             ("authorization", value.as_str()),
             ("host", "h"),
-            ("x-amz-date", "d"),
+            ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+            ("x-amz-date", "20261123T000000Z"),
         ];
         let Ok(Claim::Signed(signed)) = claim(&pairs, "") else {
             panic!("a signed claim")
@@ -202,6 +270,7 @@ mod tests {
         assert_eq!(signed.access_key_id, "FB");
         assert_eq!(signed.region, "mars-1");
         assert_eq!(signed.signature, "abc");
+        assert_eq!(signed.time, "20261123T000000Z");
         assert_eq!(claim(&[("host", "h")], "prefix=a"), Ok(Claim::Anonymous));
     }
 
@@ -237,17 +306,20 @@ mod tests {
 
     #[test]
     fn unsigned_and_missing_headers_are_refused() {
-        let value =
-            format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc");
+        let value = format!(
+            "AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=abc"
+        );
         let base = [
             ("authorization", value.as_str()),
             ("host", "h"),
-            ("x-amz-date", "d"),
+            ("x-amz-date", "20261123T000000Z"),
+            ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
         ];
         let mut more = base.to_vec();
         more.push(("x-amz-acl", "public-read"));
         assert_eq!(claim(&more, ""), Err(Code::AccessDenied));
-        assert_eq!(claim(&base[..2], ""), Err(Code::SignatureDoesNotMatch));
+        let missing = [base[0], base[2], base[3]];
+        assert_eq!(claim(&missing, ""), Err(Code::SignatureDoesNotMatch));
         let mut hosts = headers(&base);
         hosts.append("host", http::HeaderValue::from_static("other"));
         let mut opaque = headers(&base);
@@ -273,13 +345,17 @@ mod tests {
             signed in subsequence(&NAMES[..], 0..=NAMES.len()),
         ) {
             let list = signed.join(";");
-            let value = format!("AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders={list}, Signature=abc");
-            let mut pairs = vec![("authorization", value.as_str())];
-            pairs.extend(present.iter().map(|name| (*name, "v")));
+            let value = format!(
+                "AWS4-HMAC-SHA256 {CREDENTIAL}, SignedHeaders=x-amz-content-sha256;{list}, Signature=abc"
+            );
+            let value = value.replace(";,", ",");
+            let mut pairs = vec![("authorization", value.as_str()), ("x-amz-content-sha256", "v")];
+            pairs.extend(present.iter().map(|name| (*name, "20261123T000000Z")));
             let complete = signed.iter().all(|name| present.contains(name));
             let steers = |name: &&&str| **name == "host" || name.starts_with("x-amz-");
             let covered = present.iter().filter(steers).all(|name| signed.contains(name));
-            let expected = complete && covered && signed.contains(&"host");
+            let timed = present.contains(&"x-amz-date");
+            let expected = complete && covered && timed && signed.contains(&"host");
             prop_assert_eq!(claim(&pairs, "").is_ok(), expected);
         }
 

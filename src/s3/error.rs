@@ -27,6 +27,7 @@ pub(super) enum Code {
     InvalidRequest,
     InvalidUri,
     KeyTooLong,
+    MalformedTrailer,
     MalformedXml,
     MethodNotAllowed,
     MissingContentLength,
@@ -76,6 +77,7 @@ impl Code {
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidUri => "InvalidURI",
             Self::KeyTooLong => "KeyTooLongError",
+            Self::MalformedTrailer => "MalformedTrailerError",
             Self::MalformedXml => "MalformedXML",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::MissingContentLength => "MissingContentLength",
@@ -107,6 +109,7 @@ impl Code {
             | Self::InvalidRequest
             | Self::InvalidUri
             | Self::KeyTooLong
+            | Self::MalformedTrailer
             | Self::MalformedXml
             | Self::RequestTimeout
             | Self::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
@@ -148,6 +151,9 @@ impl Code {
             Self::InvalidRequest => "Invalid Request",
             Self::InvalidUri => "Couldn't parse the specified URI.",
             Self::KeyTooLong => "Your key is too long",
+            Self::MalformedTrailer => {
+                "The request contained trailing data that was not well-formed or did not conform to our published schema."
+            }
             Self::MalformedXml => {
                 "The XML you provided was not well-formed or did not validate against our published schema"
             }
@@ -255,12 +261,24 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         gateway::Error::SlowDown => Refusal::new(Code::SlowDown),
         gateway::Error::AccessDenied => Refusal::new(Code::AccessDenied),
         gateway::Error::MissingContentLength => Refusal::new(Code::MissingContentLength),
-        gateway::Error::BadDigest(checksum) => Refusal::because(
-            Code::BadDigest,
-            format!("The {checksum} you specified did not match what we received."),
-        ),
+        gateway::Error::BadDigest(header) => Refusal::because(Code::BadDigest, mismatch(header)),
         gateway::Error::InvalidDigest => Refusal::new(Code::InvalidDigest),
+        gateway::Error::InvalidChecksum { name, trailing } => {
+            let place = if *trailing {
+                "trailing header"
+            } else {
+                "header"
+            };
+            let message = format!("Value for {name} {place} is invalid.");
+            Refusal::because(Code::InvalidRequest, message)
+        }
         gateway::Error::PayloadMismatch => Refusal::new(Code::XAmzContentSha256Mismatch),
+        gateway::Error::ChunkSignatureMismatch => Refusal::new(Code::SignatureDoesNotMatch),
+        gateway::Error::MalformedChunks => Refusal::because(
+            Code::IncompleteBody,
+            "The request body terminated unexpectedly",
+        ),
+        gateway::Error::MalformedTrailer => Refusal::new(Code::MalformedTrailer),
         gateway::Error::IncompleteBody => Refusal::new(Code::IncompleteBody),
         gateway::Error::RequestTimeout => Refusal::new(Code::RequestTimeout),
         gateway::Error::MalformedXml => Refusal::new(Code::MalformedXml),
@@ -269,6 +287,17 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         }
         gateway::Error::InvalidRequest(message) => Refusal::because(Code::InvalidRequest, *message),
         gateway::Error::NotImplemented(what) => Refusal::not_implemented(what),
+    }
+}
+
+/// S3 words `Content-MD5` and the additional checksums differently.
+fn mismatch(header: &str) -> String {
+    match header.strip_prefix("x-amz-checksum-") {
+        Some(algorithm) => format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm.to_uppercase()
+        ),
+        None => "The Content-MD5 you specified did not match what we received.".to_owned(),
     }
 }
 

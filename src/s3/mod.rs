@@ -114,7 +114,7 @@ impl<G: Backend> Door<G> {
         let node = HeaderValue::from_str(&config.node);
         Self {
             gateway,
-            verifier: Verifier::new(Arc::clone(&auth), config.skew),
+            verifier: Verifier::new(Arc::clone(&auth), config.skew, clock.clone()),
             auth,
             metrics,
             clock,

@@ -61,7 +61,7 @@ pub(super) fn upload(
                 .ok_or_else(|| Refusal::new(Code::MissingContentLength))?;
             let signer = match (signed, claim, secret) {
                 (false, _, _) => None,
-                (true, Claim::Signed(claim), Some(secret)) => Some(signer(headers, claim, secret)?),
+                (true, Claim::Signed(claim), Some(secret)) => Some(signer(claim, secret)),
                 (true, _, _) => return Err(Refusal::new(Code::AccessDenied)),
             };
             let announced = if trailer {
@@ -105,15 +105,14 @@ fn framing(headers: &HeaderMap) -> Result<Framing, Refusal> {
     }
 }
 
-fn signer(headers: &HeaderMap, signed: &Signed, secret: &Secret) -> Result<ChunkSigner, Refusal> {
-    let date = text(headers, "x-amz-date")?.unwrap_or_default();
-    Ok(ChunkSigner::new(
+fn signer(signed: &Signed, secret: &Secret) -> ChunkSigner {
+    ChunkSigner::new(
         secret,
-        date,
+        &signed.time,
         &signed.date,
         &signed.region,
         &signed.signature,
-    ))
+    )
 }
 
 /// The names in `x-amz-trailer`, lower-cased.

@@ -8,10 +8,10 @@ use super::error::{Code, Refusal};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query(pub(super) Vec<(String, String)>);
 
-/// The parameters that sign a request; what is left over is the operation's.
-const SIGNING: [&str; 8] = [
+/// The parameters that sign a request; what is left over is the operation's. `X-Amz-Content-Sha256` stays: it says what the
+/// body must be, as its header does.
+const SIGNING: [&str; 7] = [
     "X-Amz-Algorithm",
-    "X-Amz-Content-Sha256",
     "X-Amz-Credential",
     "X-Amz-Date",
     "X-Amz-Expires",

@@ -18,7 +18,7 @@ pub(super) struct ChunkSigner {
 }
 
 impl ChunkSigner {
-    /// `time` is the request's `x-amz-date`, `date` and `region` its scope, `seed` its signature.
+    /// `time` is when the request was signed, `date` and `region` its scope, `seed` its signature.
     pub(super) fn new(secret: &Secret, time: &str, date: &str, region: &str, seed: &str) -> Self {
         let key = hmac(format!("AWS4{}", secret.expose()).as_bytes(), date);
         let key = hmac(&hmac(&key, region), "s3");

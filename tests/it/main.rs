@@ -2,6 +2,7 @@
 
 mod clients;
 mod failures;
+mod forms;
 mod late;
 mod life;
 mod memory;

@@ -8,17 +8,25 @@ use crc_fast::CrcAlgorithm;
 use md5::Digest as _;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
+use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh64::Xxh64;
 
 /// A digest's algorithm, named by the header that carries its value in base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
-    Md5,
+    /// `Content-MD5`, S3's first checksum, which is not stored.
+    ContentMd5,
     Crc32,
     Crc32c,
     Crc64Nvme,
+    Md5,
     Sha1,
     Sha256,
+    Sha512,
+    Xxhash3,
+    Xxhash64,
+    Xxhash128,
 }
 
 /// A digest in the making.
@@ -28,27 +36,41 @@ pub(crate) enum Hasher {
     Crc64(crc_fast::Digest),
     Sha1(Sha1),
     Sha256(Box<Sha256>),
+    Sha512(Box<Sha512>),
+    Xxh3(Box<Xxh3>),
+    Xxh64(Box<Xxh64>),
+    Xxh128(Box<Xxh3>),
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Md5,
+    pub(crate) const ALL: [Self; 11] = [
+        Self::ContentMd5,
         Self::Crc32,
         Self::Crc32c,
         Self::Crc64Nvme,
+        Self::Md5,
         Self::Sha1,
         Self::Sha256,
+        Self::Sha512,
+        Self::Xxhash3,
+        Self::Xxhash64,
+        Self::Xxhash128,
     ];
 
     /// The header's name, in lower case.
     pub(crate) fn header(self) -> &'static str {
         match self {
-            Self::Md5 => "content-md5",
+            Self::ContentMd5 => "content-md5",
             Self::Crc32 => "x-amz-checksum-crc32",
             Self::Crc32c => "x-amz-checksum-crc32c",
             Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Self::Md5 => "x-amz-checksum-md5",
             Self::Sha1 => "x-amz-checksum-sha1",
             Self::Sha256 => "x-amz-checksum-sha256",
+            Self::Sha512 => "x-amz-checksum-sha512",
+            Self::Xxhash3 => "x-amz-checksum-xxhash3",
+            Self::Xxhash64 => "x-amz-checksum-xxhash64",
+            Self::Xxhash128 => "x-amz-checksum-xxhash128",
         }
     }
 
@@ -62,23 +84,28 @@ impl Algorithm {
     /// A digest of nothing yet.
     pub(crate) fn hasher(self) -> Hasher {
         match self {
-            Self::Md5 => Hasher::Md5(Md5::new()),
+            Self::ContentMd5 | Self::Md5 => Hasher::Md5(Md5::new()),
             Self::Crc32 => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
             Self::Crc32c => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
             Self::Crc64Nvme => Hasher::Crc64(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
             Self::Sha1 => Hasher::Sha1(Sha1::new()),
             Self::Sha256 => Hasher::Sha256(Box::default()),
+            Self::Sha512 => Hasher::Sha512(Box::default()),
+            Self::Xxhash3 => Hasher::Xxh3(Box::default()),
+            Self::Xxhash64 => Hasher::Xxh64(Box::new(Xxh64::new(0))),
+            Self::Xxhash128 => Hasher::Xxh128(Box::default()),
         }
     }
 
     /// Bytes in a digest.
     fn width(self) -> usize {
         match self {
-            Self::Md5 => 16,
+            Self::ContentMd5 | Self::Md5 | Self::Xxhash128 => 16,
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
+            Self::Crc64Nvme | Self::Xxhash3 | Self::Xxhash64 => 8,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha512 => 64,
         }
     }
 
@@ -104,6 +131,9 @@ impl Hasher {
             Self::Crc32(crc) | Self::Crc64(crc) => crc.update(bytes),
             Self::Sha1(sha1) => sha1.update(bytes),
             Self::Sha256(sha256) => sha256.update(bytes),
+            Self::Sha512(sha512) => sha512.update(bytes),
+            Self::Xxh3(xxh3) | Self::Xxh128(xxh3) => xxh3.update(bytes),
+            Self::Xxh64(xxh64) => xxh64.update(bytes),
         }
     }
 
@@ -116,6 +146,10 @@ impl Hasher {
             Self::Crc64(crc) => crc.finalize().to_be_bytes().to_vec(),
             Self::Sha1(sha1) => sha1.finalize().to_vec(),
             Self::Sha256(sha256) => sha256.finalize().to_vec(),
+            Self::Sha512(sha512) => sha512.finalize().to_vec(),
+            Self::Xxh3(xxh3) => xxh3.digest().to_be_bytes().to_vec(),
+            Self::Xxh64(xxh64) => xxh64.digest().to_be_bytes().to_vec(),
+            Self::Xxh128(xxh3) => xxh3.digest128().to_be_bytes().to_vec(),
         }
     }
 }
@@ -147,13 +181,33 @@ mod tests {
         );
     }
 
+    /// What the AWS SDKs and a second store computed for "hello".
+    #[test]
+    fn the_newer_digests_are_those_of_other_implementations() {
+        for (algorithm, value) in [
+            (Algorithm::Md5, "XUFAKrxLKna5cZ2REBfFkg=="),
+            (Algorithm::Xxhash3, "lVXoVVxi3P0="),
+            (Algorithm::Xxhash64, "JseCfYifbaM="),
+            (Algorithm::Xxhash128, "tenBrQcbPn/Hec+qXlI4GA=="),
+            (
+                Algorithm::Sha512,
+                "m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==",
+            ),
+        ] {
+            assert_eq!(algorithm.of(b"hello"), value, "{algorithm:?}");
+        }
+    }
+
     #[test]
     fn a_value_of_the_wrong_width_is_no_digest() {
         let value = Algorithm::Crc32.of(b"x");
         assert!(Algorithm::Crc32.decode(&value).is_some());
         assert!(Algorithm::Crc64Nvme.decode(&value).is_none());
         assert!(Algorithm::Crc32.decode("not base64").is_none());
-        assert_eq!(Algorithm::of_header("Content-MD5"), Some(Algorithm::Md5));
+        assert_eq!(
+            Algorithm::of_header("Content-MD5"),
+            Some(Algorithm::ContentMd5)
+        );
         assert_eq!(Algorithm::of_header("x-amz-checksum-type"), None);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! One client serves the typed reads of the SDK, its credential sources and the forwarded calls, so that they share
 //! connections. What a request waits for, and for how long, is decided above, in `transport`.
+//!
+//! A connection that is dropped is reset, never closed: a store must not take an upload that ends short for a whole one.
+//! versitygw 1.8.0 stores what came where the connection ends in order, whatever its `Content-Length` says.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +13,21 @@ use std::time::Duration;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+use tower::util::MapResponse;
 
 use super::outgoing::Outgoing;
 
 /// The pooled client.
-pub(super) type Client = Pool<HttpsConnector<HttpConnector>, Outgoing>;
+pub(super) type Client = Pool<HttpsConnector<Connector>, Outgoing>;
+
+/// Connects, and sees to it that the connection ends in a reset.
+type Connector = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> TokioIo<TcpStream>>;
 
 /// Bytes of a connection's read buffer: 256 connections then hold 16 MiB, and as much again is in the frames just read.
 const READ_BUFFER: usize = 64 << 10;
@@ -48,7 +57,7 @@ pub(super) fn build(
         .with_tls_config(tls_config(ca_file, tls)?)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(tcp.map_response(resetting as fn(_) -> _));
     // A request is sent again by the pool only if it was still whole in the queue of a pooled connection that turned
     // out to be closed: no byte of it was written and its body was not polled, so that this is safe for writes too.
     Ok(Pool::builder(TokioExecutor::new())
@@ -57,6 +66,16 @@ pub(super) fn build(
         .http1_read_buf_exact_size(READ_BUFFER)
         .retry_canceled_requests(true)
         .build(https))
+}
+
+fn resetting(stream: TokioIo<TcpStream>) -> TokioIo<TcpStream> {
+    if let Err(error) = stream.inner().set_zero_linger() {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "a connection will not be reset"
+        );
+    }
+    stream
 }
 
 fn tls_config(ca_file: Option<&Path>, tls: Tls) -> Result<ClientConfig, String> {

@@ -1,5 +1,6 @@
 //! The whole door in front of a gateway that remembers what it was asked, with requests signed by Amazon's own signer.
 
+mod forms;
 mod properties;
 mod support;
 
@@ -216,7 +217,7 @@ async fn every_streaming_form_is_decoded_and_verified() {
         }
         let cut = stream(&world, form, |wire| wire.truncate(wire.len() / 2)).await;
         assert!(
-            cut == "IncompleteBody" || cut == "InvalidRequest",
+            ["IncompleteBody", "MalformedTrailerError"].contains(&cut.as_str()),
             "{form}: {cut}"
         );
     }
@@ -228,7 +229,7 @@ async fn every_streaming_form_is_decoded_and_verified() {
         wire[at] = b'H';
     };
     let forged = stream(&world, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", flip).await;
-    assert_eq!(forged, "XAmzContentSHA256Mismatch");
+    assert_eq!(forged, "SignatureDoesNotMatch");
     let forge = |wire: &mut Vec<u8>| {
         let at = wire
             .windows(4)
@@ -237,7 +238,7 @@ async fn every_streaming_form_is_decoded_and_verified() {
         wire[at] = b'M';
     };
     let forged = stream(&world, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", forge).await;
-    assert_eq!(forged, "XAmzContentSHA256Mismatch");
+    assert_eq!(forged, "SignatureDoesNotMatch");
 }
 
 #[tokio::test]

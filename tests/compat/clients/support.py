@@ -68,6 +68,11 @@ class Store:
         raise NotImplementedError
 
 
+def environment(**more):
+    """For a client that is a program of its own: that of the scenario, and what it is told besides."""
+    return dict(os.environ) | more
+
+
 def content(size, *seed):
     """The same bytes for the same arguments."""
     return random.Random(repr((size, seed))).randbytes(size)

@@ -48,6 +48,8 @@ def run_one(tools, endpoint, name, scratch):
         COMPAT_DIRECT="1" if endpoint.direct else "",
         COMPAT_ENDPOINT=endpoint.url,
         COMPAT_HOST=urllib.parse.urlsplit(endpoint.url).netloc,
+        COMPAT_GO=str(tools.go),
+        COMPAT_JAVA=str(tools.java),
         COMPAT_NODE=str(tools.node),
         COMPAT_ORIGIN=endpoint.origin.name,
         COMPAT_ORIGIN_ACCESS_KEY=origins.ACCESS_KEY,

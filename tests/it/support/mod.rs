@@ -7,6 +7,7 @@ pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod sigv4;
 pub(crate) mod speaker;
+pub(crate) mod tamper;
 pub(crate) mod wire;
 
 use std::future::Future;

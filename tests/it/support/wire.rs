@@ -75,6 +75,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         written.expect("the other side takes it");
     }
 
+    /// Writes what the other side takes of this, which may have heard enough, and ends this side where `ends`.
+    pub(crate) async fn offer(&mut self, bytes: impl AsRef<[u8]>, ends: bool) {
+        let written = self.stream.write_all(bytes.as_ref()).await;
+        if ends && written.is_ok() {
+            // The other side may have hung up by now.
+            drop(self.stream.shutdown().await);
+        }
+    }
+
     /// Reads one answer with its body, whose end `Content-Length` or chunks tell.
     pub(crate) async fn read(&mut self) -> Said {
         let mut said = self.read_head().await;

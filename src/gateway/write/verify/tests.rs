@@ -117,10 +117,10 @@ async fn the_length_must_be_exact() {
 
 #[tokio::test]
 async fn an_empty_body_is_verified_before_the_origin_is_asked() {
-    let mut headers = claim("content-md5", &Algorithm::Md5.of(b"x"));
+    let mut headers = claim("content-md5", &Algorithm::ContentMd5.of(b"x"));
     let refused = payload(&mut headers, upload(body::empty(), 0)).await;
     assert!(matches!(refused, Err(Error::BadDigest("content-md5"))));
-    let mut headers = claim("content-md5", &Algorithm::Md5.of(b""));
+    let mut headers = claim("content-md5", &Algorithm::ContentMd5.of(b""));
     assert!(
         payload(&mut headers, upload(body::empty(), 0))
             .await
@@ -134,7 +134,42 @@ async fn a_malformed_claim_is_refused_at_once() {
     assert!(matches!(refused, Err(Error::InvalidDigest)));
     let mut headers = claim("x-amz-checksum-crc32", "AAAAAAAAAAA=");
     let refused = payload(&mut headers, upload(chunks(&["a"]), 1)).await;
-    assert!(matches!(refused, Err(Error::InvalidRequest(_))));
+    assert!(matches!(
+        refused,
+        Err(Error::InvalidChecksum {
+            name: "x-amz-checksum-crc32",
+            trailing: false
+        })
+    ));
+}
+
+#[tokio::test]
+async fn one_trailing_checksum_that_can_be_verified_is_taken_and_no_other() {
+    for names in [
+        "x-amz-checksum-unheard",
+        "content-md5",
+        "x-amz-meta-a",
+        "",
+        "x-amz-checksum-crc32,x-amz-checksum-sha1",
+    ] {
+        let (_, upload) = trailing(chunks(&["hello"]), 5, None);
+        let refused = payload(&mut claim(ANNOUNCED, names), upload).await;
+        assert!(
+            matches!(refused, Err(Error::InvalidRequest(message)) if message.contains("x-amz-trailer")),
+            "{names}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trailing_checksum_of_another_width_is_refused() {
+    let (mut headers, upload) = trailing(chunks(&["hello"]), 5, Some("AAAA".to_owned()));
+    let (_, whole, mistake) = sent(&mut headers, upload).await;
+    assert!(!whole);
+    assert!(matches!(
+        mistake,
+        Some(Error::InvalidChecksum { trailing: true, .. })
+    ));
 }
 
 fn trailing(body: Body, length: u64, value: Option<String>) -> (HeaderMap, Upload) {
@@ -184,7 +219,7 @@ async fn a_wrong_or_missing_trailer_keeps_the_last_bytes_here() {
     assert!(matches!(mistake, Some(Error::BadDigest(_))));
     let (mut headers, upload) = trailing(chunks(&["hel", "lo"]), 5, None);
     let (_, whole, mistake) = sent(&mut headers, upload).await;
-    assert!(!whole && matches!(mistake, Some(Error::InvalidRequest(_))));
+    assert!(!whole && matches!(mistake, Some(Error::MalformedTrailer)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod store;
 
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -340,7 +341,7 @@ async fn calls_are_forwarded_as_they_came_and_signed_anew() {
 }
 
 #[tokio::test]
-async fn a_payload_that_fails_leaves_the_request_incomplete() {
+async fn a_payload_that_fails_resets_the_connection_inside_of_the_request() {
     let (s3, store) = world([]).await;
     for failing in [
         stream(vec![Ok("he"), Err("the hash is wrong".into())], 5),
@@ -349,6 +350,8 @@ async fn a_payload_that_fails_leaves_the_request_incomplete() {
     ] {
         let answer = s3.call(put(Payload::Stream(failing))).await;
         assert!(matches!(answer, Err(Error::Unreachable(_))));
+        // In order it would look whole to a store that forgets to count.
+        assert_eq!(store.ending().await, ErrorKind::ConnectionReset);
     }
     assert_eq!(store.asked().len(), 0);
 }

@@ -1,9 +1,12 @@
 //! A store that says what it is told to, byte for byte, and remembers what it was asked.
 
 use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use futures::StreamExt;
+use futures::channel::mpsc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,6 +42,7 @@ impl Asked {
 pub(super) struct Store {
     pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    endings: Mutex<mpsc::UnboundedReceiver<ErrorKind>>,
     _tasks: Tasks,
 }
 
@@ -51,17 +55,33 @@ impl Store {
         let replies = Arc::new(Mutex::new(replies.into_iter().collect::<VecDeque<_>>()));
         let tasks = Tasks::default();
         let (log, spawner) = (asked.clone(), tasks.clone());
+        let (ended, endings) = mpsc::unbounded();
         tasks.spawn("store", async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let (log, replies) = (log.clone(), replies.clone());
-                spawner.spawn("connection", serve(connection, log, replies));
+                let (log, replies, ended) = (log.clone(), replies.clone(), ended.clone());
+                spawner.spawn("connection", async move {
+                    if let Err(error) = serve(connection, log, replies).await {
+                        // Nobody listens where the test has ended.
+                        drop(ended.unbounded_send(error.kind()));
+                    }
+                });
             }
         });
         Self {
             address,
             asked,
+            endings: Mutex::new(endings),
             _tasks: tasks,
         }
+    }
+
+    /// How the client ended the next connection that it ended: `UnexpectedEof` in order, or `ConnectionReset`.
+    pub(super) async fn ending(&self) -> ErrorKind {
+        let next = futures::future::poll_fn(|context| {
+            let mut endings = self.endings.lock().expect("no test panicked");
+            endings.poll_next_unpin(context)
+        });
+        next.await.expect("the store runs")
     }
 
     /// The requests so far.
@@ -74,9 +94,10 @@ async fn serve(
     connection: TcpStream,
     log: Arc<Mutex<Vec<Asked>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
-) {
+) -> io::Result<()> {
     let mut connection = BufStream::new(connection);
-    while let Some(asked) = read(&mut connection).await {
+    loop {
+        let asked = read(&mut connection).await?;
         log.lock().expect("no test panicked").push(asked);
         let reply = replies.lock().expect("no test panicked").pop_front();
         let (text, open) = match reply.expect("a reply is left") {
@@ -85,21 +106,26 @@ async fn serve(
         };
         let written = connection.write_all(text.as_bytes()).await;
         if written.and(connection.flush().await).is_err() || !open {
-            return;
+            return Ok(());
         }
     }
 }
 
-/// Reads a whole request; none where the connection ends before it does.
-async fn read(connection: &mut BufStream<TcpStream>) -> Option<Asked> {
+/// Reads a whole request.
+async fn read(connection: &mut BufStream<TcpStream>) -> io::Result<Asked> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(connection.read_u8().await.ok()?);
+        head.push(connection.read_u8().await?);
     }
     let head = String::from_utf8(head).expect("a head in UTF-8");
     let mut lines = head.trim_end().split("\r\n");
-    let mut words = lines.next()?.split(' ').map(str::to_owned);
-    let (method, target) = (words.next()?, words.next()?);
+    let mut words = lines
+        .next()
+        .unwrap_or_default()
+        .split(' ')
+        .map(str::to_owned);
+    let mut word = || words.next().expect("a request has a method and a target");
+    let (method, target) = (word(), word());
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
@@ -112,6 +138,6 @@ async fn read(connection: &mut BufStream<TcpStream>) -> Option<Asked> {
     };
     let length = asked.header("content-length").parse().unwrap_or(0);
     asked.body.resize(length, 0);
-    connection.read_exact(&mut asked.body).await.ok()?;
-    Some(asked)
+    connection.read_exact(&mut asked.body).await?;
+    Ok(asked)
 }

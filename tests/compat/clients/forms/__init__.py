@@ -1,0 +1,1 @@
+"""The proof of payload forms: an SDK's own upload is taken off the wire, tampered copies are sent, then the upload itself."""
