@@ -66,7 +66,7 @@ pub(super) fn bucket(
 }
 
 /// Whether a request's body is said to be a form.
-fn is_form(parts: &Parts) -> bool {
+pub(super) fn is_form(parts: &Parts) -> bool {
     content_type(parts).is_some_and(|media| media.value == "multipart/form-data")
 }
 

@@ -4,7 +4,7 @@ use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::support::{HOST, SECRET, World, now};
+use super::support::{Case, HOST, SECRET, World, now};
 use super::*;
 use crate::types::{Extra, body};
 
@@ -248,6 +248,14 @@ async fn only_a_bucket_takes_forms() {
     assert_eq!(world.code(signed("/train?delete", &[])).await, "");
     let name = world.last_forwarded().operation.name;
     assert_eq!(name, OperationName::DeleteObjects);
+}
+
+#[tokio::test]
+async fn an_object_may_have_the_type_of_a_form() {
+    let world = World::all();
+    let create = Case::new(Method::POST, "/train/a?uploads").header("content-type", TYPE);
+    assert_eq!(world.code(create.sign()).await, "");
+    assert_eq!(world.last_forwarded().headers["content-type"], TYPE);
 }
 
 #[tokio::test]
