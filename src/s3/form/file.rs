@@ -18,8 +18,8 @@ use crate::types::{Body, BoxError, body};
 /// The longest rest of a form that is read before its file goes on, in bytes. Less than a connection's own buffers.
 pub(super) const LOOK_AHEAD: u64 = 64 << 10;
 
-/// The file of a form of which `rest` bytes are left, the first of them `begun`; the others come from `source`. Gives its
-/// exact length and its bytes.
+/// The file of a form of which `rest` bytes are left, the first of them `begun`; the others come from `source`. At most
+/// `look_ahead` bytes are read before it goes on. Gives its exact length and its bytes.
 ///
 /// # Errors
 /// The client's mistakes, as [`gateway::Error`]; in the body those that show later.
@@ -27,14 +27,15 @@ pub(super) async fn open(
     source: Body,
     begun: Bytes,
     rest: u64,
+    look_ahead: u64,
     delimiter: Delimiter,
 ) -> Result<(u64, Body), BoxError> {
-    if rest <= LOOK_AHEAD {
+    if rest <= look_ahead {
         let bytes = short(source, begun, delimiter).await?;
         return Ok((bytes.len() as u64, body::full(bytes)));
     }
     let close = delimiter.close();
-    let length = rest - close.len() as u64;
+    let length = rest.checked_sub(close.len() as u64).ok_or_else(malformed)?;
     let file = File {
         source,
         pending: begun,
@@ -144,7 +145,8 @@ mod tests {
             .collect();
         let source = StreamBody::new(stream::iter(frames)).boxed_unsync();
         let reading = async {
-            let (length, body) = open(source, Bytes::new(), rest as u64, delimiter()).await?;
+            let (length, body) =
+                open(source, Bytes::new(), rest as u64, LOOK_AHEAD, delimiter()).await?;
             Ok((length, body.collect().await?.to_bytes()))
         };
         let read = reading.now_or_never().expect("nothing waits");
@@ -211,9 +213,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_leaves_has_sent_no_file() {
-        let (length, body) = open(body::full(long()), Bytes::new(), 1 << 20, delimiter())
-            .await
-            .expect("it begins well");
+        let (length, body) = open(
+            body::full(long()),
+            Bytes::new(),
+            1 << 20,
+            LOOK_AHEAD,
+            delimiter(),
+        )
+        .await
+        .expect("it begins well");
         assert_eq!(length, (1 << 20) - 9);
         let error = body.collect().await.expect_err("it ends early");
         let error = error

@@ -25,6 +25,7 @@ use http_body_util::BodyExt;
 use self::answer::Base;
 use self::delimiter::Delimiter;
 use self::fields::Fields;
+use self::file::LOOK_AHEAD;
 use self::head::{Head, Mistake, Reader};
 use self::parameters::Parameters;
 use self::policy::Policy;
@@ -113,7 +114,7 @@ impl<G: Backend> Door<G> {
         authorize(&context.auth, &context.principal, &operation, entry)?;
         headers::refuse_boundless(&headers)?;
         let headers = headers::meaningful(&headers);
-        let (length, file) = file::open(body, begun, rest, delimiter)
+        let (length, file) = file::open(body, begun, rest, LOOK_AHEAD, delimiter)
             .await
             .map_err(clients)?;
         if let Some(policy) = policy {
@@ -164,6 +165,21 @@ impl<G: Backend> Door<G> {
         };
         Ok((context, policy))
     }
+}
+
+/// Reads a form of `length` bytes: its fields, the file's name and length, and the file.
+#[cfg(feature = "fuzzing")]
+pub(super) async fn read(
+    boundary: &str,
+    mut body: Body,
+    length: u64,
+    look_ahead: u64,
+) -> Result<(Vec<(String, String)>, Option<String>, u64, Body), Failure> {
+    let delimiter = Delimiter::new(boundary).ok_or_else(malformed)?;
+    let (head, begun) = read_head(&mut body, delimiter.clone(), PATIENCE).await?;
+    let file = file::open(body, begun, length - head.length, look_ahead, delimiter).await;
+    let (length, file) = file.map_err(clients)?;
+    Ok((head.fields, head.file_name, length, file))
 }
 
 /// Reads a form up to its file, of which the first bytes may have come with it.
