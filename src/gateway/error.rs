@@ -53,6 +53,9 @@ pub enum Error {
     /// The body ended before its length.
     #[error("the body ended early")]
     IncompleteBody,
+    /// A browser's form does not end as forms end, or not where its length says.
+    #[error("the form is not well-formed")]
+    MalformedForm,
     /// The client stopped sending.
     #[error("the client sent nothing for too long")]
     RequestTimeout,

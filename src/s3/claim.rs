@@ -10,7 +10,7 @@ use super::error::{Code, Refusal};
 use super::query::Query;
 
 /// The only algorithm that is spoken.
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The longest life of a presigned URL, in seconds: a week.
 const MAX_EXPIRES: u64 = 604_800;
 
@@ -61,11 +61,7 @@ impl Claim {
             return Err(wrong_mechanism());
         }
         if authorizations.next().is_some() || (presigned && authorization.is_some()) {
-            return Err(Refusal::because(
-                Code::InvalidArgument,
-                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
-                 parameter or the Authorization header should be specified",
-            ));
+            return Err(too_many_mechanisms());
         }
         let signed = match (presigned, authorization) {
             (true, _) => Signed::from_query(query, headers)?,
@@ -153,6 +149,11 @@ impl Signed {
         })
     }
 
+    /// The signature of a form, whose fields have no signed headers; `None` where the credential is malformed.
+    pub(super) fn from_form(credential: &str, signature: &str) -> Option<Self> {
+        Self::new(credential, "", signature)
+    }
+
     /// `None` where the credential is not `ID/DATE/REGION/s3/aws4_request`.
     fn new(credential: &str, headers: &str, signature: &str) -> Option<Self> {
         let mut scope = credential.rsplitn(5, '/');
@@ -224,7 +225,17 @@ fn basic_time(value: &str) -> Option<String> {
     Some(time.strftime(TIME).to_string())
 }
 
-fn wrong_mechanism() -> Refusal {
+/// The refusal of a request that is signed in two ways.
+pub(super) fn too_many_mechanisms() -> Refusal {
+    Refusal::because(
+        Code::InvalidArgument,
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or \
+         the Authorization header should be specified",
+    )
+}
+
+/// The refusal of version 2.
+pub(super) fn wrong_mechanism() -> Refusal {
     Refusal::because(
         Code::InvalidRequest,
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",

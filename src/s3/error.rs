@@ -18,17 +18,22 @@ pub(super) enum Code {
     AuthorizationHeaderMalformed,
     AuthorizationQueryParametersError,
     BadDigest,
+    EntityTooLarge,
+    EntityTooSmall,
     IncompleteBody,
     InternalError,
     InvalidAccessKeyId,
     InvalidArgument,
     InvalidBucketName,
     InvalidDigest,
+    InvalidPolicyDocument,
     InvalidRequest,
     InvalidUri,
     KeyTooLong,
+    MalformedPostRequest,
     MalformedTrailer,
     MalformedXml,
+    MaxPostPreDataLengthExceeded,
     MethodNotAllowed,
     MissingContentLength,
     NoSuchBucket,
@@ -68,17 +73,22 @@ impl Code {
             Self::AuthorizationHeaderMalformed => "AuthorizationHeaderMalformed",
             Self::AuthorizationQueryParametersError => "AuthorizationQueryParametersError",
             Self::BadDigest => "BadDigest",
+            Self::EntityTooLarge => "EntityTooLarge",
+            Self::EntityTooSmall => "EntityTooSmall",
             Self::IncompleteBody => "IncompleteBody",
             Self::InternalError => "InternalError",
             Self::InvalidAccessKeyId => "InvalidAccessKeyId",
             Self::InvalidArgument => "InvalidArgument",
             Self::InvalidBucketName => "InvalidBucketName",
             Self::InvalidDigest => "InvalidDigest",
+            Self::InvalidPolicyDocument => "InvalidPolicyDocument",
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidUri => "InvalidURI",
             Self::KeyTooLong => "KeyTooLongError",
+            Self::MalformedPostRequest => "MalformedPOSTRequest",
             Self::MalformedTrailer => "MalformedTrailerError",
             Self::MalformedXml => "MalformedXML",
+            Self::MaxPostPreDataLengthExceeded => "MaxPostPreDataLengthExceeded",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::MissingContentLength => "MissingContentLength",
             Self::NoSuchBucket => "NoSuchBucket",
@@ -102,15 +112,20 @@ impl Code {
             Self::AuthorizationHeaderMalformed
             | Self::AuthorizationQueryParametersError
             | Self::BadDigest
+            | Self::EntityTooLarge
+            | Self::EntityTooSmall
             | Self::IncompleteBody
             | Self::InvalidArgument
             | Self::InvalidBucketName
             | Self::InvalidDigest
+            | Self::InvalidPolicyDocument
             | Self::InvalidRequest
             | Self::InvalidUri
             | Self::KeyTooLong
+            | Self::MalformedPostRequest
             | Self::MalformedTrailer
             | Self::MalformedXml
+            | Self::MaxPostPreDataLengthExceeded
             | Self::RequestTimeout
             | Self::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -136,6 +151,8 @@ impl Code {
             Self::BadDigest => {
                 "The Content-MD5 or checksum value that you specified did not match what the server received."
             }
+            Self::EntityTooLarge => "Your proposed upload exceeds the maximum allowed size",
+            Self::EntityTooSmall => "Your proposed upload is smaller than the minimum allowed size",
             Self::IncompleteBody => {
                 "You did not provide the number of bytes specified by the Content-Length HTTP header."
             }
@@ -148,14 +165,23 @@ impl Code {
             Self::InvalidDigest => {
                 "The Content-MD5 or checksum value that you specified is not valid."
             }
+            Self::InvalidPolicyDocument => {
+                "The content of the form does not meet the conditions specified in the policy document."
+            }
             Self::InvalidRequest => "Invalid Request",
             Self::InvalidUri => "Couldn't parse the specified URI.",
             Self::KeyTooLong => "Your key is too long",
+            Self::MalformedPostRequest => {
+                "The body of your POST request is not well-formed multipart/form-data."
+            }
             Self::MalformedTrailer => {
                 "The request contained trailing data that was not well-formed or did not conform to our published schema."
             }
             Self::MalformedXml => {
                 "The XML you provided was not well-formed or did not validate against our published schema"
+            }
+            Self::MaxPostPreDataLengthExceeded => {
+                "Your POST request fields preceeding the upload file was too large."
             }
             Self::MethodNotAllowed => "The specified method is not allowed against this resource.",
             Self::MissingContentLength => "You must provide the Content-Length HTTP header.",
@@ -280,6 +306,7 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
         ),
         gateway::Error::MalformedTrailer => Refusal::new(Code::MalformedTrailer),
         gateway::Error::IncompleteBody => Refusal::new(Code::IncompleteBody),
+        gateway::Error::MalformedForm => Refusal::new(Code::MalformedPostRequest),
         gateway::Error::RequestTimeout => Refusal::new(Code::RequestTimeout),
         gateway::Error::MalformedXml => Refusal::new(Code::MalformedXml),
         gateway::Error::InvalidArgument { name, message } => {

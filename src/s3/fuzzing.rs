@@ -9,9 +9,9 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
 use super::claim::Claim;
-use super::error::Refusal;
+use super::error::{Failure, Refusal};
 use super::query::{self, Query};
-use super::{headers, payload, target};
+use super::{form, headers, payload, target};
 use crate::types::{BoxError, Operation, Secret, Target};
 
 /// S3's code of a refusal.
@@ -135,6 +135,33 @@ pub async fn upload(
     let trailers = upload.trailers.and_then(|trailers| trailers());
     received.end = Some(Ok(trailers));
     Ok(received)
+}
+
+/// A browser's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// What precedes the file.
+    pub fields: Vec<(String, String)>,
+    pub file_name: Option<String>,
+    /// The file's length as it is known before its first byte, and its bytes.
+    pub file: (u64, Vec<u8>),
+}
+
+/// Reads a form that comes in `frames`, of which `look_ahead` bytes may be read before its file goes on; none where it is
+/// refused, be it at its end.
+pub async fn form(boundary: &str, frames: Vec<Bytes>, look_ahead: u64) -> Option<Form> {
+    let length: usize = frames.iter().map(Bytes::len).sum();
+    let frames = frames.into_iter().map(|bytes| Ok(Frame::data(bytes)));
+    let body = StreamBody::new(stream::iter(frames.collect::<Vec<Result<_, BoxError>>>()));
+    let body = BodyExt::boxed_unsync(body);
+    let read: Result<_, Failure> = form::read(boundary, body, length as u64, look_ahead).await;
+    let (fields, file_name, length, file) = read.ok()?;
+    let bytes = file.collect().await.ok()?.to_bytes();
+    Some(Form {
+        fields,
+        file_name,
+        file: (length, bytes.to_vec()),
+    })
 }
 
 fn code(refusal: Refusal) -> Code {

@@ -11,6 +11,7 @@ mod claim;
 #[cfg(test)]
 mod compatibility;
 mod error;
+mod form;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod headers;
@@ -67,6 +68,8 @@ pub struct Config {
     pub node: String,
     /// Whether answers carry `x-forebay-cache` and `x-forebay-node`.
     pub show_cache: bool,
+    /// Whether clients come over TLS: the URLs in answers say so.
+    pub secure: bool,
 }
 
 impl Default for Config {
@@ -77,6 +80,7 @@ impl Default for Config {
             skew: Duration::from_secs(900),
             node: "forebay".to_owned(),
             show_cache: true,
+            secure: false,
         }
     }
 }
@@ -91,8 +95,10 @@ pub struct Door<G = Gateway> {
     ids: RequestIds,
     anonymous: Arc<Principal>,
     domains: Vec<String>,
+    skew: Duration,
     node: HeaderValue,
     show_cache: bool,
+    secure: bool,
 }
 
 /// A verified caller.
@@ -121,8 +127,10 @@ impl<G: Backend> Door<G> {
             ids: RequestIds::new(&config.node),
             anonymous: Arc::new(Principal::anonymous()),
             domains: config.domains,
+            skew: config.skew,
             node: node.unwrap_or(HeaderValue::from_static("forebay")),
             show_cache: config.show_cache,
+            secure: config.secure,
         }
     }
 
@@ -173,10 +181,12 @@ impl<G: Backend> Door<G> {
         body: Body,
         entry: &mut Entry,
     ) -> Result<Answer, Failure> {
-        refuse_forms(&parts)?;
         let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let target = target::parse(parts.uri.path(), host(&parts.headers), &self.domains)?;
         entry.target(&target);
+        if let Some(bucket) = form::bucket(&parts, &target, &query)? {
+            return Box::pin(self.post(&parts, bucket, body, entry)).await;
+        }
         let auth = self.auth.load_full();
         let caller = self.verify(&parts, &query, &auth).await?;
         entry.caller(&caller.principal);
@@ -311,19 +321,6 @@ fn authorize(
             Err(denied.into())
         }
     }
-}
-
-/// Browser forms carry their signature in the body, which nothing here reads before the caller is known.
-fn refuse_forms(parts: &Parts) -> Result<(), Refusal> {
-    let is_form = |value: &HeaderValue| {
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        value.contains("multipart/form-data")
-    };
-    let types = parts.headers.get_all(header::CONTENT_TYPE);
-    if parts.method == Method::POST && types.iter().any(is_form) {
-        return Err(Refusal::not_implemented("POST Object"));
-    }
-    Ok(())
 }
 
 fn host(headers: &HeaderMap) -> Option<&str> {

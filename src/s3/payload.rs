@@ -127,7 +127,7 @@ fn announced(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
 }
 
 /// The length of a body that is not chunked. `Transfer-Encoding` wins over `Content-Length`, as it does in hyper.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Ok(None);
     }

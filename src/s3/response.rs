@@ -125,7 +125,7 @@ pub(super) fn element(document: &[u8], name: &str) -> Option<String> {
 }
 
 /// Text as it goes into a document. Characters that XML does not have at all are written as references, as S3 does.
-fn escape_text(text: &str) -> String {
+pub(super) fn escape_text(text: &str) -> String {
     let escaped = quick_xml::escape::escape(text);
     let mut whole = String::with_capacity(escaped.len());
     for character in escaped.chars() {

@@ -1,4 +1,5 @@
-//! The signatures inside of a chunked body: each chunk's covers the one before, the first covers the request's.
+//! The signatures that s3s does not check: of a form's policy, and inside of a chunked body, where each chunk's covers the
+//! one before and the first covers the request's.
 
 use sha2::{Digest, Sha256};
 
@@ -8,6 +9,21 @@ use crate::types::Secret;
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// The block of SHA-256 in bytes (RFC 2104).
 const BLOCK: usize = 64;
+
+/// The key that signs for `date` (`YYYYMMDD`) in `region`.
+pub(super) fn key(secret: &Secret, date: &str, region: &str) -> [u8; 32] {
+    let key = hmac(format!("AWS4{}", secret.expose()).as_bytes(), date);
+    let key = hmac(&hmac(&key, region), "s3");
+    hmac(&key, "aws4_request")
+}
+
+/// Whether `signature`, in hexadecimal digits, is that of `text`.
+pub(super) fn signs(key: &[u8; 32], text: &str, signature: &str) -> bool {
+    equal(
+        hex::encode(hmac(key, text)).as_bytes(),
+        signature.as_bytes(),
+    )
+}
 
 /// Verifies the signatures of a body's chunks in their order.
 pub(super) struct ChunkSigner {
@@ -20,10 +36,8 @@ pub(super) struct ChunkSigner {
 impl ChunkSigner {
     /// `time` is when the request was signed, `date` and `region` its scope, `seed` its signature.
     pub(super) fn new(secret: &Secret, time: &str, date: &str, region: &str, seed: &str) -> Self {
-        let key = hmac(format!("AWS4{}", secret.expose()).as_bytes(), date);
-        let key = hmac(&hmac(&key, region), "s3");
         Self {
-            key: hmac(&key, "aws4_request"),
+            key: key(secret, date, region),
             preamble: format!("{time}\n{date}/{region}/s3/aws4_request"),
             previous: seed.to_owned(),
         }

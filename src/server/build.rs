@@ -67,6 +67,7 @@ impl Node {
         let door = s3::Config {
             domains: config.listen.s3.domains.clone(),
             node: config.node.name.clone(),
+            secure: config.listen.s3.tls.is_some(),
             ..s3::Config::default()
         };
         let door = Door::new(

@@ -1,5 +1,6 @@
 //! Real nodes before an S3 origin in this process, over real connections. Each module is a group of promises.
 
+mod browser_forms;
 mod clients;
 mod failures;
 mod forms;

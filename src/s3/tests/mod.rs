@@ -1,5 +1,6 @@
 //! The whole door in front of a gateway that remembers what it was asked, with requests signed by Amazon's own signer.
 
+mod browser_forms;
 mod forms;
 mod properties;
 mod support;
@@ -329,11 +330,6 @@ async fn what_is_not_served_is_refused_cleanly() {
     assert_eq!(world.code(raw("/train/%zz")).await, "InvalidURI");
     let long = format!("/train/{}", "k".repeat(1025));
     assert_eq!(world.code(raw(&long)).await, "KeyTooLongError");
-    let form = Request::post("/train")
-        .header("content-type", "multipart/form-data; boundary=x")
-        .body(body::empty())
-        .expect("a request");
-    assert_eq!(world.code(form).await, "NotImplemented");
 }
 
 #[tokio::test]

@@ -23,13 +23,14 @@ def signature_v4_client():
     return boto3.client("s3", endpoint_url=support.ENDPOINT, config=settings)
 
 
-def origin_client():
+def origin_client(**more):
     """Straight to the origin, past Forebay."""
     return boto3.client(
         "s3",
         endpoint_url=os.environ["COMPAT_ORIGIN_ENDPOINT"],
         aws_access_key_id=ORIGIN_ACCESS_KEY,
         aws_secret_access_key=ORIGIN_SECRET_KEY,
+        **more,
     )
 
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod content;
+pub(crate) mod form;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod process;

@@ -6,6 +6,7 @@ mod conditions;
 mod config;
 mod deletion;
 mod document;
+mod form;
 mod headers;
 mod key;
 mod place;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Target] = &[
     config::TARGET,
     deletion::TARGET,
     document::TARGET,
+    form::TARGET,
     headers::TARGET,
     key::TARGET,
     place::TARGET,
