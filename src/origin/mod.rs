@@ -8,6 +8,8 @@ pub(crate) mod answer;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod directory;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod s3;
 
 use std::fmt;

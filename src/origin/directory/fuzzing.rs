@@ -1,5 +1,6 @@
 //! What the fuzz targets of `tests/fuzz` see of the directory origin. Compiled with the feature `fuzzing` only.
 
+use super::tags::{Carrier, Tags};
 use super::{path, xml};
 use crate::types::{BucketName, ObjectKey};
 
@@ -19,6 +20,24 @@ pub fn place(bucket: &BucketName, key: &ObjectKey) -> String {
 /// Where the description of a key is kept, and the folder of its bucket's uploads.
 pub fn state(bucket: &BucketName, key: &ObjectKey, inode: u64) -> (String, String) {
     (path::meta(bucket, key, inode), path::uploads(bucket))
+}
+
+/// Tags as they are stored, read from a header; none where S3 does not take them.
+pub fn tags_of_header(value: &str) -> Option<String> {
+    let tags = Tags::of_header(value).ok()?;
+    Some(tags.to_stored().unwrap_or_default())
+}
+
+/// Tags as they are stored, read from a document; none where S3 does not take them of an object.
+pub fn tags_of_document(document: &[u8]) -> Option<String> {
+    let tags = Tags::of_document(document, Carrier::Object).ok()?;
+    Some(tags.to_stored().unwrap_or_default())
+}
+
+/// The document of tags that are stored so.
+pub fn tags_document(stored: &str) -> String {
+    let document = Tags::stored(stored).document().finish();
+    String::from_utf8(document.to_vec()).expect("text")
 }
 
 /// Reads a request's document whose root is called `root`; none where it is none.

@@ -1,5 +1,6 @@
 //! The list of targets.
 
+mod answer;
 mod chunked;
 mod claim;
 mod conditions;
@@ -16,6 +17,7 @@ mod range;
 mod rename;
 mod route;
 mod signed;
+mod tags;
 
 /// A property of a parser.
 pub(crate) struct Target {
@@ -27,6 +29,7 @@ pub(crate) struct Target {
 }
 
 pub(crate) const ALL: &[Target] = &[
+    answer::TARGET,
     chunked::TARGET,
     claim::TARGET,
     conditions::TARGET,
@@ -43,6 +46,7 @@ pub(crate) const ALL: &[Target] = &[
     rename::TARGET,
     route::TARGET,
     signed::TARGET,
+    tags::TARGET,
 ];
 
 /// The input as text, for targets whose parsers are given nothing else.
