@@ -169,7 +169,7 @@ def copy(dice, plan):
         headers.append(("x-amz-metadata-directive", dice.choice(["REPLACE", "REPLACE", "COPY", "replace", "NONSENSE"])))
     if dice.random() < 0.2:
         headers.append(("x-amz-tagging-directive", dice.choice(["REPLACE", "COPY", "NONSENSE"])))
-    for name, draw in [("match", reads.tags), ("none-match", reads.tags), ("modified-since", reads.dates), ("unmodified-since", reads.dates)]:
+    for name, draw in [("match", reads.tags), ("none-match", reads.tags), ("modified-since", reads.far_dates), ("unmodified-since", reads.far_dates)]:
         if dice.random() < 0.07:
             headers.append((f"x-amz-copy-source-if-{name}", draw(dice, from_bucket, from_key)))
     if dice.random() < 0.1:
@@ -237,7 +237,7 @@ def delete_many(dice, plan):
     names = {"md5": "content-md5", "wrong": "content-md5", "crc32": "x-amz-checksum-crc32", "sha256": "x-amz-checksum-sha256"}
     if kind == "wrong":
         step.early |= PAYLOAD_FAULTS
-    if broken:
+    if broken or not named:
         # The keys are read to check rights.
         step.early |= {"MalformedXML"}
     if kind != "none":
