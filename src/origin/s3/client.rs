@@ -10,15 +10,21 @@ use std::time::Duration;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+use tower::util::MapResponse;
 
 use super::outgoing::Outgoing;
 
 /// The pooled client.
-pub(super) type Client = Pool<HttpsConnector<HttpConnector>, Outgoing>;
+pub(super) type Client = Pool<HttpsConnector<Tcp>, Outgoing>;
+
+type Socket = TokioIo<TcpStream>;
+type Tcp = MapResponse<HttpConnector, fn(Socket) -> Socket>;
 
 /// Bytes of a connection's read buffer: 256 connections then hold 16 MiB, and as much again is in the frames just read.
 const READ_BUFFER: usize = 64 << 10;
@@ -48,7 +54,7 @@ pub(super) fn build(
         .with_tls_config(tls_config(ca_file, tls)?)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(tcp.map_response(end_by_reset as fn(Socket) -> Socket));
     // A request is sent again by the pool only if it was still whole in the queue of a pooled connection that turned
     // out to be closed: no byte of it was written and its body was not polled, so that this is safe for writes too.
     Ok(Pool::builder(TokioExecutor::new())
@@ -57,6 +63,14 @@ pub(super) fn build(
         .http1_read_buf_exact_size(READ_BUFFER)
         .retry_canceled_requests(true)
         .build(https))
+}
+
+/// Lets the connection end by a reset. A request that ends short of its Content-Length must not be stored, but there are stores
+/// that take an orderly end (FIN) for the end of the body (versitygw 1.8.0); no store does so with a reset.
+fn end_by_reset(socket: Socket) -> Socket {
+    // Where the system refuses, the connection works all the same.
+    let _ = socket.inner().set_zero_linger();
+    socket
 }
 
 fn tls_config(ca_file: Option<&Path>, tls: Tls) -> Result<ClientConfig, String> {
