@@ -173,18 +173,24 @@ fn checksum_length(name: &HeaderName) -> Option<u64> {
     Some(bytes.div_ceil(3) * 4)
 }
 
-/// The encoding that the header announces, before the content's own.
+/// The encoding that the header announces, before the content's own, which stays as the client wrote it.
 pub(super) fn content_encoding(headers: &http::HeaderMap) -> String {
-    let own: Vec<_> = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
-    std::iter::once("aws-chunked")
-        .chain(own)
+    let is_aws_chunked = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
+    let own = headers.get_all(header::CONTENT_ENCODING).iter();
+    let own = own.filter_map(|value| value.to_str().ok()).map(|value| {
+        let codings: Vec<_> = value.split(',').collect();
+        match codings.iter().any(is_aws_chunked) {
+            true => codings
+                .into_iter()
+                .filter(|coding| !is_aws_chunked(coding))
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join(","),
+            false => value.trim().to_owned(),
+        }
+    });
+    std::iter::once("aws-chunked".to_owned())
+        .chain(own.filter(|value| !value.is_empty()))
         .collect::<Vec<_>>()
         .join(",")
 }
@@ -263,6 +269,8 @@ mod tests {
             "aws-chunked, gzip".parse().expect("a value"),
         );
         assert_eq!(content_encoding(&headers), "aws-chunked,gzip");
+        headers.insert("content-encoding", "gzip, br".parse().expect("a value"));
+        assert_eq!(content_encoding(&headers), "aws-chunked,gzip, br");
     }
 
     proptest! {

@@ -20,6 +20,7 @@ IGNORED_HEADERS = {
     "transfer-encoding": "belongs to the connection",
     "trailer": "belongs to the connection",
     "x-ratelimit-remaining": "how much a store (MinIO) has left at that moment",
+    "x-ratelimit-limit": "what a store (MinIO) makes of its free memory at that moment",
 }
 # Elements whose text differs in any two error documents.
 IGNORED_ELEMENTS = {
@@ -51,6 +52,7 @@ ID_ELEMENTS = {
     "ContinuationToken": "token",
     "NextContinuationToken": "token",
 }
+CONTROLS = re.compile(rb"&#x((?:1?[0-8bcef]|1[0-9a-f]));", re.IGNORECASE)
 ID_HEADERS = {"x-amz-version-id": "version", "x-amz-copy-source-version-id": "version", "x-amz-abort-rule-id": "rule"}
 # Twins are made one after the other: where their dates are those of this run they count as one.
 DATE_ELEMENTS = {"LastModified", "Initiated", "CreationDate", "Date"}
@@ -90,6 +92,8 @@ class Lens:
         return self.path(urllib.parse.unquote(re.sub(r"^https?://[^/]*", "", text)))
 
     def key(self, text):
+        # MinIO's markers name the walk that they go on with, which each listing begins anew.
+        text = re.sub(r"(\[minio_cache:[^\]]*id:)[0-9a-f-]{36}", r"\1{walk}", text)
         for written in (self.prefix, self.prefix.replace(" ", "+").replace("a+b", "a%2Bb"), self.prefix.replace(" ", "%20").replace("+", "%2B")):
             if written and text.startswith(written):
                 return text[len(written) :]
@@ -108,7 +112,7 @@ class Lens:
 
 def is_recent(value):
     value = re.sub(r"\.\d+Z$", "Z", value)
-    for form in ("%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%dT%H:%M:%SZ"):
+    for form in ("%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S %Y"):
         try:
             date = datetime.datetime.strptime(value, form).replace(tzinfo=datetime.UTC)
         except ValueError:
@@ -139,7 +143,8 @@ def refusal(answer):
 def refused_early(step, expected, got):
     """Whether Forebay refused what it has to understand before it goes on, where the origin has some fault to find, too."""
     both = int(expected["status"]) >= 400 and int(got["status"]) >= 400
-    return both and got["code"] in step.early
+    # The answer to a HEAD has no code.
+    return both and (got["code"] in step.early or bool(step.early and step.method == "HEAD"))
 
 
 def fields(expected, got):
@@ -197,7 +202,8 @@ def document(step, answer):
     if not body.lstrip().startswith(b"<"):
         return None
     try:
-        return ElementTree.fromstring(body)
+        # What XML has not at all, but stores write in keys.
+        return ElementTree.fromstring(CONTROLS.sub(rb"[\1]", body))
     except ElementTree.ParseError:
         text = body.decode(errors="replace")
         for name in IGNORED_ELEMENTS:

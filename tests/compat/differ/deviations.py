@@ -6,7 +6,7 @@ import tomllib
 
 MOST_ROWS = 20
 KEYS = {"origin", "versions", "operations", "fields", "differs", "page", "reason"}
-OPTIONAL = {"query", "headers", "comparison", "expected", "got"}
+OPTIONAL = {"query", "headers", "comparison", "statuses", "keys", "expected", "got"}
 
 
 @dataclasses.dataclass
@@ -19,12 +19,15 @@ class Deviation:
 
     def explains(self, origin, finding, difference):
         row = self.row
+        statuses = f"{finding.expected.status} -> {finding.got.status}"
         names = {name.lower() for name, _ in finding.step.query}, {name.lower() for name, _ in finding.step.headers}
         return (
             row["origin"] == origin
             and finding.step.operation in row["operations"]
             and set(row.get("query", [])) <= names[0]
             and set(row.get("headers", [])) <= names[1]
+            and fnmatch.fnmatchcase(finding.step.key or "", row.get("keys", "*"))
+            and statuses in row.get("statuses", [statuses])
             and finding.comparison in row.get("comparison", [finding.comparison])
             and any(fnmatch.fnmatchcase(difference.field, pattern) for pattern in row["fields"])
             and fnmatch.fnmatchcase(difference.expected, row.get("expected", "*"))

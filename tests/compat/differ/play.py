@@ -117,7 +117,8 @@ class Round:
         twin = world.send(self.twin, requests[0])
         origin = world.send(self.origin, requests[1])
         found = []
-        if different := compare.differences(step, twin, self.twin, origin, self.origin, twins=True):
+        different = compare.differences(step, twin, self.twin, origin, self.origin, twins=True)
+        if different and step.twins:
             found.append(("stored", different, requests[0], twin, requests[1], origin))
         for number in range(READS):
             answer = world.send(self.forebay, requests[2])

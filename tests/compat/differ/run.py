@@ -163,7 +163,8 @@ class Worker:
         drawn = plan.Plan(self.setting.seed, finding.round, self.chosen.skip)
         before = [(index, drawn.step(index)) for index in range(finding.index)]
         near = [index for index, step in before if is_near(step, finding.step)]
-        for steps in ([], near, [index for index, step in before if not step.reads], [index for index, _ in before]):
+        same = [index for index, step in before if index in near or step.key == finding.step.key]
+        for steps in ([], near, same, [index for index, step in before if not step.reads], [index for index, _ in before]):
             if self.shows(finding, steps):
                 for index in list(steps)[:TRIED] if len(steps) <= TRIED else []:
                     less = [other for other in steps if other != index]

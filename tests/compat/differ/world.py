@@ -38,6 +38,8 @@ class Step:
     chunk: int = 8192
     tamper: str = ""
     auth: str = "header"
+    # Whether both twins must give the same answer: not where their dates are looked at too closely.
+    twins: bool = True
     # How often it is sent, and what becomes known by the answer: a function of the side and the answer.
     repeat: int = 1
     learn: object = None

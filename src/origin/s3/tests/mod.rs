@@ -1,5 +1,6 @@
 //! The origin against a store that says what it is told to, byte for byte.
 
+mod short;
 mod store;
 
 use std::io::ErrorKind;

@@ -69,7 +69,7 @@ def copy_part(dice, plan):
     if dice.random() < 0.6:
         ranges = ["bytes=0-0", "bytes=0-9", "bytes=5-999999", "bytes=0-", "bytes=-5", "nonsense", "bytes=9-1", "bytes=0-65535"]
         headers.append(("x-amz-copy-source-range", dice.choice(ranges)))
-    for name, draw in [("match", reads.tags), ("none-match", reads.tags), ("modified-since", reads.dates)]:
+    for name, draw in [("match", reads.tags), ("none-match", reads.tags), ("modified-since", reads.far_dates)]:
         if dice.random() < 0.1:
             headers.append((f"x-amz-copy-source-if-{name}", draw(dice, bucket, key)))
     query = [("partNumber", str(number)), ("uploadId", upload_id(dice, slot))]

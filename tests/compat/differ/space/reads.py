@@ -100,15 +100,19 @@ def tags(dice, bucket, key):
     )
 
 
-def dates(dice, bucket, key):
-    """A value for the conditions by date."""
+def dates(dice, bucket, key, near=True):
+    """A value for the conditions by date; without `near` none that two twins may see differently, which are not made at once."""
     choice = dice.random()
     if choice < 0.5:
-        seconds = dice.choice([-3600, -1, 0, 0, 0, 1, 3600])
+        seconds = dice.choice([-3600, -1, 0, 0, 0, 1, 3600] if near else [-3600, 3600])
         return lambda view: view.modified(bucket, key, seconds)
     if choice < 0.75:
         return dice.choice([PAST, FUTURE])
     return dice.choice(MALFORMED_DATES + OLD_FORMATS)
+
+
+def far_dates(dice, bucket, key):
+    return dates(dice, bucket, key, near=False)
 
 
 def conditions(dice, bucket, key):
@@ -139,6 +143,7 @@ def draw(dice, plan):
             choose = tags if dice.random() < 0.6 else dates
             headers.append(("if-range", choose(dice, bucket, key)))
     headers += conditions(dice, bucket, key)
+    step.twins = not any(callable(value) and ("since" in name or name == "if-range") for name, value in headers)
     if dice.random() < 0.3:
         headers.append(("x-amz-checksum-mode", dice.choice(["ENABLED", "ENABLED", "enabled", "DISABLED"])))
     if dice.random() < (0.3 if big else 0.08):
