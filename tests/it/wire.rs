@@ -2,7 +2,7 @@
 
 use crate::support::client::Ask;
 use crate::support::node::{Settings, TestNode};
-use crate::support::origin::{Seen, Sent, TestOrigin};
+use crate::support::origin::{Fault, Seen, Sent, TestOrigin};
 use crate::support::speaker::{PLAIN, Say, Speaker};
 use crate::support::wire::{Wire, head, head_with_target};
 
@@ -218,6 +218,12 @@ async fn http_1_0_is_answered_and_the_connection_kept_where_that_is_asked_for() 
         "HTTP/1.0 has no chunks"
     );
     assert_eq!(closing.rest().await, b"", "the connection ends");
+    let put = Ask::new("PUT", "/train/new").body("hello");
+    let lines = "content-length: 5\r\nexpect: 100-continue";
+    let put = with_line(&node, &put, lines).replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let mut writer = wire(&node).await;
+    writer.write(put + "hello").await;
+    assert_eq!(writer.read().await.status(), 200, "HTTP/1.0 has no 100");
     let keeping = request.replacen("\r\n", "\r\nconnection: keep-alive\r\n", 1);
     let mut kept = wire(&node).await;
     for _ in 0..2 {
@@ -355,4 +361,45 @@ async fn headers_arrive_whatever_their_case_and_as_often_as_they_came() {
     let seen = &origin.seen()[0];
     let notes: Vec<_> = seen.headers.get_all("x-amz-meta-note").iter().collect();
     assert_eq!(notes, ["one", "two"]);
+    for _ in ["cold", "warm"] {
+        let answer = node.client.get("/train/new").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let notes: Vec<_> = answer.headers.get_all("x-amz-meta-note").iter().collect();
+        assert_eq!(notes, ["one", "two"]);
+        assert_eq!(answer.headers["cache-control"], "max-age=1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_refused_hears_why_although_it_sends_everything_first() {
+    let (origin, node) = world("").await;
+    let reader = node.client("FBREADER", crate::support::node::SECRET);
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let request = head(&reader.sign(&put));
+    let request = request.replacen("\r\n", &format!("\r\ncontent-length: {}\r\n", 16 << 20), 1);
+    for _ in 0..5 {
+        let mut wire = wire(&node).await;
+        wire.write(&request).await;
+        wire.write(vec![b'x'; 16 << 20]).await;
+        let said = wire.read().await;
+        assert_eq!((said.status(), said.code().as_str()), (403, "AccessDenied"));
+    }
+    assert_eq!(origin.seen(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_its_origin_refuses_early_hears_why() {
+    let (origin, node) = world("").await;
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let length = format!("content-length: {}", 16 << 20);
+    let full = Fault::Early(http::StatusCode::INSUFFICIENT_STORAGE, "StorageFull");
+    for _ in 0..5 {
+        origin.fail_on(&http::Method::PUT, std::slice::from_ref(&full));
+        let mut wire = wire(&node).await;
+        wire.write(with_line(&node, &put, &length)).await;
+        wire.write(vec![b'x'; 16 << 20]).await;
+        let said = wire.read().await;
+        assert_eq!((said.status(), said.code().as_str()), (507, "StorageFull"));
+    }
+    assert_eq!(origin.stored("train/new"), None);
 }

@@ -12,6 +12,7 @@ fn rich(target: &str, body: &'static str) -> Ask {
         .header("content-encoding", "gzip")
         .header("content-language", "de, en")
         .header("content-type", "text/plain; charset=utf-8")
+        .header("expires", "not a date")
         .header("x-amz-meta-empty", "")
         .header("x-amz-meta-note", "a  b")
         .header("x-amz-object-lock-legal-hold", "OFF")
@@ -29,6 +30,7 @@ async fn an_object_is_read_with_all_that_it_was_written_with() {
     let answer = twins.read(Ask::get("/train/k")).await;
     assert_eq!(answer.source(), "memory", "a warm answer has it all");
     for (name, value) in [
+        ("expires", "not a date"),
         ("x-amz-meta-note", "a  b"),
         ("x-amz-tagging-count", "2"),
         ("x-amz-website-redirect-location", "/elsewhere"),
@@ -197,4 +199,21 @@ async fn reads_under_ranges_and_conditions_are_the_same_cold_and_warm() {
             .await;
     }
     twins.read(Ask::get("/train/empty")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_read_refuses_is_refused_in_the_origins_words() {
+    let twins = Twins::new().await;
+    twins.put("train/k", 1, 1000);
+    let other = ("if-match", "\"other\"");
+    let old = ("if-unmodified-since", "Mon, 23 Nov 2020 12:00:00 GMT");
+    let beyond = ("range", "bytes=1000-");
+    for (name, value) in [other, old, beyond] {
+        let answer = twins.read(Ask::get("/train/k").header(name, value)).await;
+        assert!(answer.status.is_client_error(), "{answer:?}");
+    }
+    assert_eq!(
+        twins.read(Ask::get("/train/missing")).await.code(),
+        "NoSuchKey"
+    );
 }
