@@ -135,12 +135,26 @@ async fn a_connection_too_many_is_served_when_another_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_may_name_the_bucket() {
-    let (_origin, node) = world("domains = [\"s3.example.com\"]").await;
-    let ask = Ask::get("/k").header("host", "train.s3.example.com");
-    let mut wire = wire(&node).await;
-    wire.write(head(&node.client.sign(&ask))).await;
-    let said = wire.read().await;
+    let (origin, node) = world("domains = [\"s3.example.com\"]").await;
+    let ask = async |method: &'static str, target: &str, body: &'static str| {
+        let ask = Ask::new(method, target)
+            .header("host", "train.s3.example.com")
+            .body(body);
+        let mut wire = wire(&node).await;
+        let length = format!("content-length: {}", body.len());
+        wire.write(with_line(&node, &ask, &length) + body).await;
+        wire.read().await
+    };
+    let said = ask("GET", "/k", "").await;
     assert_eq!((said.status(), said.body.len()), (200, 100), "{said:?}");
+    assert_eq!(ask("PUT", "/a/b", "hello").await.status(), 200);
+    assert_eq!(origin.stored("train/a/b").expect("it is stored"), "hello");
+    let listed = ask("GET", "/?list-type=2&prefix=a%2F", "").await.text();
+    assert!(listed.contains("<Key>a/b</Key>"), "{listed}");
+    let begun = ask("POST", "/a/b?uploads", "").await.text();
+    assert!(begun.contains("<UploadId>"), "{begun}");
+    assert_eq!(ask("DELETE", "/a/b", "").await.status(), 204);
+    assert_eq!(ask("GET", "/a/b", "").await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 
 use super::Twins;
 use crate::support::client::Ask;
-use crate::support::origin::base64_of;
+use crate::support::origin::{Sent, base64_of};
+use crate::support::speaker::aws_chunked;
 
 /// A PUT with every header that an object keeps.
 fn rich(target: &str, body: &'static str) -> Ask {
@@ -73,6 +74,37 @@ async fn every_checksum_goes_to_the_origin_and_comes_back() {
                 .headers
                 .contains_key(name)
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_checksum_may_follow_the_body_and_goes_on_as_it_came() {
+    let twins = Twins::new().await;
+    for algorithm in ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] {
+        let name = format!("x-amz-checksum-{algorithm}");
+        let put = |key: &str, sum: &str| {
+            Ask::new("PUT", key)
+                .header("content-encoding", "aws-chunked")
+                .header("x-amz-decoded-content-length", "5")
+                .header("x-amz-trailer", name.clone())
+                .payload("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+                .body(aws_chunked(b"hello", 3, (&name, sum)))
+        };
+        let right = base64_of(algorithm, b"hello");
+        twins.behind.seen();
+        let key = format!("/train/{algorithm}");
+        let answer = twins.ask(&put(&key, &right)).await;
+        assert_eq!(answer.headers[&name], right.as_str());
+        let seen = twins.behind.seen().pop().expect("it came");
+        let trailer = vec![(name.clone(), right)];
+        assert_eq!(seen.body, Sent::Whole("hello".into(), trailer));
+        let wrong = base64_of(algorithm, b"other");
+        let refused = twins.through.send(&put("/train/wrong", &wrong)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.code().as_str()),
+            (400, "BadDigest")
+        );
+        assert_eq!(twins.behind.stored("train/wrong"), None);
     }
 }
 
