@@ -364,6 +364,35 @@ async fn an_upload_that_its_client_breaks_off_is_broken_off_at_the_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_its_client_breaks_off_is_no_part() {
+    let (origin, node) = world("").await;
+    let begun = node
+        .client
+        .send(&Ask::new("POST", "/train/parts?uploads"))
+        .await;
+    let id = begun.text("UploadId");
+    let part = format!("/train/parts?partNumber=1&uploadId={id}");
+    let put = Ask::new("PUT", &part).payload("UNSIGNED-PAYLOAD");
+    let short = |seen: &[Seen]| seen.iter().any(|seen| matches!(seen.body, Sent::Short(_)));
+    for lines in [
+        "content-length: 1000000",
+        "content-length: 1000000\r\nexpect: 100-continue",
+    ] {
+        origin.seen();
+        let mut wire = wire(&node).await;
+        wire.write(with_line(&node, &put, lines)).await;
+        if lines.contains("expect") {
+            assert!(wire.head().await.starts_with("HTTP/1.1 100 "));
+        }
+        wire.write(vec![b'x'; 600_000]).await;
+        origin.until(|seen| !seen.is_empty()).await;
+        drop(wire);
+        origin.until(short).await;
+    }
+    assert_eq!(origin.uploads("train"), [("parts".to_owned(), 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_arrive_whatever_their_case_and_as_often_as_they_came() {
     let (origin, node) = world("").await;
     let put = Say::put("/train/new", "hello")
