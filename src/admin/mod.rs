@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::Router;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tower::ServiceExt;
 
 use crate::clock::{Clock, Moment};
+use crate::net::RequestBody;
 use crate::telemetry::{Exporter, Metrics};
 use crate::types::{Body, BoxError, Secret};
 
@@ -117,7 +117,7 @@ impl Admin {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
+    pub async fn handle(&self, request: Request<RequestBody>, _peer: SocketAddr) -> Response<Body> {
         self.answer(request.map(axum::body::Body::new)).await
     }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::stall::StallGuard;
-use super::{Limits, Tls};
+use super::{Limits, RequestBody, Tls};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::types::Body;
@@ -54,7 +54,7 @@ impl Drop for Open {
 /// Serves `stream` to its end. Failures are the client's affair: they are counted, and logged for debugging only.
 pub(super) async fn run<H, F>(stream: TcpStream, peer: SocketAddr, terms: Terms, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F,
     F: Future<Output = Response<Body>>,
 {
     let _open = Open::new(&terms.metrics);
@@ -82,11 +82,13 @@ where
 async fn speak<I, H, F>(io: I, peer: SocketAddr, terms: &Terms, handler: H)
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F,
     F: Future<Output = Response<Body>>,
 {
-    let service = service_fn(|request| {
-        let answer = handler(request, peer);
+    let service = service_fn(|request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let body = RequestBody::new(body, &head.headers, &terms.tasks);
+        let answer = handler(Request::from_parts(head, body), peer);
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = builder(&terms.limits).serve_connection(TokioIo::new(io), service);

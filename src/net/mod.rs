@@ -5,6 +5,7 @@
 //! may do what, or of how long a handler may take.
 
 mod connection;
+mod linger;
 mod stall;
 pub mod tls;
 
@@ -14,7 +15,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +24,7 @@ use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::types::Body;
 
+pub use linger::RequestBody;
 pub use tls::{Tls, TlsFiles};
 
 /// How long accepting pauses when the process is out of file descriptors or the like: connections that end meanwhile
@@ -77,7 +78,7 @@ pub struct Listener {
 /// until it is written to, a client that has gone looks like one that has only ended its side and waits for the answer.
 pub fn serve<H, F>(listener: Listener, tasks: &Tasks, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     tasks.spawn("net.accept", accept(listener, tasks.clone(), handler));
@@ -85,7 +86,7 @@ where
 
 async fn accept<H, F>(listener: Listener, tasks: Tasks, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let Listener {

@@ -20,7 +20,7 @@ impl World {
     /// A listener on which `handler` answers.
     async fn start<H, F>(limits: Limits, tls: Option<Tls>, handler: H) -> Self
     where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -49,7 +49,7 @@ impl World {
     }
 }
 
-async fn echo(request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
+async fn echo(request: Request<RequestBody>, _peer: SocketAddr) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let _ = request.into_body().collect().await;
     Response::new(crate::types::body::full(path))
@@ -208,6 +208,56 @@ async fn a_client_that_has_ended_its_side_is_answered() {
     go_on.notify_one();
     let answer = read_until(&mut client, "/hello").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_hears_the_answer() {
+    let world = World::start(Limits::default(), None, |_request, _peer| async {
+        Response::new(crate::types::body::full("refused"))
+    })
+    .await;
+    let mut client = world.connect().await;
+    let head = format!(
+        "PUT /k HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+        8 << 20
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&vec![b'x'; 8 << 20]).await.unwrap();
+    let answer = read_until(&mut client, "refused").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    // The connection is in step: the next request is answered too.
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    read_until(&mut client, "refused").await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_told_is_not_made_to_send() {
+    let world = World::start(Limits::default(), None, |_request, _peer| async {
+        Response::new(crate::types::body::full("refused"))
+    })
+    .await;
+    let mut client = world.connect().await;
+    let head = "PUT /k HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let answer = read_until(&mut client, "\0").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    assert!(
+        answer.ends_with("refused"),
+        "then the connection ends: {answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_what_nobody_wants() {
+    let world = World::start(Limits::default(), None, |_request, _peer| async {
+        Response::new(crate::types::body::full("refused"))
+    })
+    .await;
+    let mut client = world.connect().await;
+    let head = "PUT /k HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    read_until(&mut client, "refused").await;
+    assert_eq!(world.tasks.drain(Duration::from_secs(30)).await, 0);
 }
 
 /// Writes a new self-signed certificate; returns it in DER.

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use crate::auth::{Auth, Grant, Identity};
@@ -13,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::{self, Access, Config, Store};
 use crate::gateway::Gateway;
 use crate::memory::{self, Memory};
+use crate::net::RequestBody;
 use crate::origin::directory::Directory;
 use crate::origin::s3::S3;
 use crate::records::{self, Records};
@@ -105,7 +105,7 @@ impl Node {
     /// Answers a request of the S3 API.
     pub(super) async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
     ) -> Response<Body> {
         self.door.handle(request, peer).await

@@ -111,3 +111,20 @@ async fn a_write_whose_answer_was_lost_is_an_error_that_the_next_read_looks_behi
         "the origin had done it"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_cannot_be_read_is_an_error_and_never_shown() {
+    let origin = TestOrigin::start().await;
+    // Its names have to be exchanged, so that its document has to be understood.
+    let alias = "[bucket.alias]\norigin = \"test\"\nname = \"train\"\nprefix = \"team/\"\n";
+    let settings = Settings {
+        more: alias.to_owned(),
+        ..Settings::default()
+    };
+    let node = TestNode::before(&origin, settings).await;
+    origin.fail(&[Fault::Garbage(StatusCode::OK)]);
+    let answer = node.client.get("/alias?list-type=2").await;
+    assert!(answer.status.is_server_error(), "{answer:?}");
+    assert_eq!(answer.code(), "InternalError");
+    assert_own_ids(&answer);
+}

@@ -42,12 +42,19 @@ impl World {
         }
     }
 
-    /// Sends a request without a body, and waits until the origin has done what it asks for.
+    /// Sends a request, and waits until the origin has done what it asks for.
     async fn ask(&mut self, ask: &Ask) {
+        self.ask_in("HTTP/1.1", ask).await;
+    }
+
+    async fn ask_in(&mut self, version: &str, ask: &Ask) {
         self.origin.seen();
         let request = head(&self.node.client.sign(ask));
         let length = format!("\r\ncontent-length: {}\r\n", ask.body.len());
-        self.wire.write(request.replacen("\r\n", &length, 1)).await;
+        let request = request.replacen("\r\n", &length, 1);
+        self.wire
+            .write(request.replacen("HTTP/1.1", version, 1))
+            .await;
         self.wire.write(&ask.body).await;
         self.origin
             .until(|seen| {
@@ -114,6 +121,46 @@ async fn a_copy_that_takes_longer_is_kept_alive_with_whitespace() {
         "{document}"
     );
     assert_eq!(world.node.client.get("/train/copy").await.body.len(), 100);
+}
+
+#[tokio::test]
+async fn http_1_0_gets_its_late_answer_until_the_connection_ends() {
+    let mut world = World::new(&Method::PUT).await;
+    world.ask_in("HTTP/1.0", &World::copy()).await;
+    pass(PATIENCE).await;
+    let begun = world.wire.read_head().await;
+    assert_eq!(begun.status(), 200);
+    assert_eq!(begun.header("transfer-encoding"), "", "{}", begun.head);
+    world.gate.add_permits(1);
+    let document = String::from_utf8(world.wire.rest().await).expect("text");
+    assert!(document.ends_with("</CopyObjectResult>"), "{document}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_end_what_the_origin_does() {
+    let mut world = World::new(&Method::PUT).await;
+    assert_eq!(world.node.client.get("/train/copy").await.status, 404);
+    world.ask(&World::copy()).await;
+    pass(PATIENCE).await;
+    world.wire.read_head().await;
+    drop(world.wire);
+    // While it is under way, reads ask the origin and keep nothing.
+    assert_eq!(
+        world.node.client.get("/train/copy").await.source(),
+        "origin"
+    );
+    assert_eq!(
+        world.node.client.get("/train/copy").await.source(),
+        "origin"
+    );
+    world.gate.add_permits(1);
+    let kept = async {
+        while world.node.client.get("/train/copy").await.source() != "memory" {
+            tokio::task::yield_now().await;
+        }
+    };
+    let kept = tokio::time::timeout(PATIENCE, kept).await;
+    kept.expect("the write ends although nobody waits for it");
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn large_uploads_stream_through_and_take_no_memory_of_their_size() {
     assert_eq!(origin.digests("train/single"), [(single, sum)]);
     let after = process.memory("VmHWM");
     let (before, middle, after) = (before / MIB, middle / MIB, after / MIB);
-    tell(before, middle, after);
+    tell((many, single), (before, middle, after));
     assert!(
         after <= before + EXTRA / MIB,
         "{before} MiB before, {middle} after the parts, {after} at the end"
@@ -218,6 +218,10 @@ fn frames(range: std::ops::Range<u64>) -> impl Iterator<Item = bytes::Bytes> {
 }
 
 /// The figures, for who asked for the full size.
-fn tell(before: u64, parts: u64, single: u64) {
-    eprintln!("VmHWM: {before} MiB before, {parts} MiB after the parts, {single} MiB at the end");
+fn tell((many, single): (u64, u64), (before, parts, after): (u64, u64, u64)) {
+    let (many, single) = (many / MIB, single / MIB);
+    eprintln!(
+        "VmHWM: {before} MiB before, {parts} MiB after {many} MiB in {PARTS} parts at once, \
+         {after} MiB after {single} MiB in one request"
+    );
 }

@@ -2,7 +2,7 @@
 
 use crate::support::client::Ask;
 use crate::support::node::{Settings, TestNode};
-use crate::support::origin::{Seen, Sent, TestOrigin};
+use crate::support::origin::{Fault, Seen, Sent, TestOrigin};
 use crate::support::speaker::{PLAIN, Say, Speaker};
 use crate::support::wire::{Wire, head, head_with_target};
 
@@ -135,12 +135,26 @@ async fn a_connection_too_many_is_served_when_another_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_may_name_the_bucket() {
-    let (_origin, node) = world("domains = [\"s3.example.com\"]").await;
-    let ask = Ask::get("/k").header("host", "train.s3.example.com");
-    let mut wire = wire(&node).await;
-    wire.write(head(&node.client.sign(&ask))).await;
-    let said = wire.read().await;
+    let (origin, node) = world("domains = [\"s3.example.com\"]").await;
+    let ask = async |method: &'static str, target: &str, body: &'static str| {
+        let ask = Ask::new(method, target)
+            .header("host", "train.s3.example.com")
+            .body(body);
+        let mut wire = wire(&node).await;
+        let length = format!("content-length: {}", body.len());
+        wire.write(with_line(&node, &ask, &length) + body).await;
+        wire.read().await
+    };
+    let said = ask("GET", "/k", "").await;
     assert_eq!((said.status(), said.body.len()), (200, 100), "{said:?}");
+    assert_eq!(ask("PUT", "/a/b", "hello").await.status(), 200);
+    assert_eq!(origin.stored("train/a/b").expect("it is stored"), "hello");
+    let listed = ask("GET", "/?list-type=2&prefix=a%2F", "").await.text();
+    assert!(listed.contains("<Key>a/b</Key>"), "{listed}");
+    let begun = ask("POST", "/a/b?uploads", "").await.text();
+    assert!(begun.contains("<UploadId>"), "{begun}");
+    assert_eq!(ask("DELETE", "/a/b", "").await.status(), 204);
+    assert_eq!(ask("GET", "/a/b", "").await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,6 +232,12 @@ async fn http_1_0_is_answered_and_the_connection_kept_where_that_is_asked_for() 
         "HTTP/1.0 has no chunks"
     );
     assert_eq!(closing.rest().await, b"", "the connection ends");
+    let put = Ask::new("PUT", "/train/new").body("hello");
+    let lines = "content-length: 5\r\nexpect: 100-continue";
+    let put = with_line(&node, &put, lines).replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let mut writer = wire(&node).await;
+    writer.write(put + "hello").await;
+    assert_eq!(writer.read().await.status(), 200, "HTTP/1.0 has no 100");
     let keeping = request.replacen("\r\n", "\r\nconnection: keep-alive\r\n", 1);
     let mut kept = wire(&node).await;
     for _ in 0..2 {
@@ -344,6 +364,35 @@ async fn an_upload_that_its_client_breaks_off_is_broken_off_at_the_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_its_client_breaks_off_is_no_part() {
+    let (origin, node) = world("").await;
+    let begun = node
+        .client
+        .send(&Ask::new("POST", "/train/parts?uploads"))
+        .await;
+    let id = begun.text("UploadId");
+    let part = format!("/train/parts?partNumber=1&uploadId={id}");
+    let put = Ask::new("PUT", &part).payload("UNSIGNED-PAYLOAD");
+    let short = |seen: &[Seen]| seen.iter().any(|seen| matches!(seen.body, Sent::Short(_)));
+    for lines in [
+        "content-length: 1000000",
+        "content-length: 1000000\r\nexpect: 100-continue",
+    ] {
+        origin.seen();
+        let mut wire = wire(&node).await;
+        wire.write(with_line(&node, &put, lines)).await;
+        if lines.contains("expect") {
+            assert!(wire.head().await.starts_with("HTTP/1.1 100 "));
+        }
+        wire.write(vec![b'x'; 600_000]).await;
+        origin.until(|seen| !seen.is_empty()).await;
+        drop(wire);
+        origin.until(short).await;
+    }
+    assert_eq!(origin.uploads("train"), [("parts".to_owned(), 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_arrive_whatever_their_case_and_as_often_as_they_came() {
     let (origin, node) = world("").await;
     let put = Say::put("/train/new", "hello")
@@ -355,4 +404,45 @@ async fn headers_arrive_whatever_their_case_and_as_often_as_they_came() {
     let seen = &origin.seen()[0];
     let notes: Vec<_> = seen.headers.get_all("x-amz-meta-note").iter().collect();
     assert_eq!(notes, ["one", "two"]);
+    for _ in ["cold", "warm"] {
+        let answer = node.client.get("/train/new").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let notes: Vec<_> = answer.headers.get_all("x-amz-meta-note").iter().collect();
+        assert_eq!(notes, ["one", "two"]);
+        assert_eq!(answer.headers["cache-control"], "max-age=1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_refused_hears_why_although_it_sends_everything_first() {
+    let (origin, node) = world("").await;
+    let reader = node.client("FBREADER", crate::support::node::SECRET);
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let request = head(&reader.sign(&put));
+    let request = request.replacen("\r\n", &format!("\r\ncontent-length: {}\r\n", 16 << 20), 1);
+    for _ in 0..5 {
+        let mut wire = wire(&node).await;
+        wire.write(&request).await;
+        wire.write(vec![b'x'; 16 << 20]).await;
+        let said = wire.read().await;
+        assert_eq!((said.status(), said.code().as_str()), (403, "AccessDenied"));
+    }
+    assert_eq!(origin.seen(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_its_origin_refuses_early_hears_why() {
+    let (origin, node) = world("").await;
+    let put = Ask::new("PUT", "/train/new").payload("UNSIGNED-PAYLOAD");
+    let length = format!("content-length: {}", 16 << 20);
+    let full = Fault::Early(http::StatusCode::INSUFFICIENT_STORAGE, "StorageFull");
+    for _ in 0..5 {
+        origin.fail_on(&http::Method::PUT, std::slice::from_ref(&full));
+        let mut wire = wire(&node).await;
+        wire.write(with_line(&node, &put, &length)).await;
+        wire.write(vec![b'x'; 16 << 20]).await;
+        let said = wire.read().await;
+        assert_eq!((said.status(), said.code().as_str()), (507, "StorageFull"));
+    }
+    assert_eq!(origin.stored("train/new"), None);
 }

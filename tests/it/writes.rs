@@ -1,10 +1,11 @@
 //! What a writer may rely on: the next read sees the write, and nothing half-sent is ever stored.
 
 use bytes::Bytes;
+use http::{Method, StatusCode};
 
 use crate::support::client::Ask;
 use crate::support::node::{Settings, TestNode};
-use crate::support::origin::TestOrigin;
+use crate::support::origin::{Fault, TestOrigin};
 
 async fn world() -> (TestOrigin, TestNode) {
     let origin = TestOrigin::start().await;
@@ -82,4 +83,60 @@ async fn a_body_that_does_not_match_what_was_claimed_is_not_stored() {
     );
     origin.seen();
     assert_eq!(node.client.get("/train/k").await.status, 404);
+}
+
+/// What may go wrong with a write, or nothing.
+fn mishap(choice: u64) -> Option<Fault> {
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    match choice % 8 {
+        0 => Some(Fault::Lost),
+        1 => Some(Fault::RetryAfter(1)),
+        2 => Some(Fault::ErrorInside("InternalError")),
+        3 => Some(Fault::Early(unavailable, "SlowDown")),
+        4 => Some(Fault::Garbage(StatusCode::BAD_GATEWAY)),
+        _ => None,
+    }
+}
+
+/// A write of one of a few keys, in one of all ways.
+fn any_write(choice: u64, step: u64) -> Ask {
+    let key = format!("/train/{}", choice % 3);
+    let source = format!("train/{}", choice / 3 % 3);
+    match choice / 9 % 5 {
+        0 => Ask::new("DELETE", &key),
+        1 => Ask::new("PUT", &key)
+            .header("x-amz-copy-source", source)
+            .header("x-amz-metadata-directive", "REPLACE")
+            .header("x-amz-meta-step", step.to_string()),
+        2 => Ask::new("PUT", &format!("{key}?tagging"))
+            .body("<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"),
+        _ => Ask::new("PUT", &key).body(format!("step {step}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_with_a_write_the_next_read_shows_what_the_origin_holds() {
+    let (origin, node) = world().await;
+    let mut failed = 0;
+    for step in 0..250_u64 {
+        let choice = xxhash_rust::xxh3::xxh3_64(&step.to_le_bytes());
+        let write = any_write(choice, step);
+        let method: Method = write.method.parse().expect("a method");
+        origin.fail_on(&method, mishap(choice >> 32).as_slice());
+        let answer = node.client.send(&write).await;
+        failed += u32::from(answer.status.is_server_error());
+        for key in 0..3 {
+            let target = format!("/train/{key}");
+            let read = node.client.get(&target).await;
+            let held = origin.stored(&target[1..]);
+            let (status, body) = match held {
+                Some(body) => (200, body),
+                None => (404, Bytes::new()),
+            };
+            assert_eq!(read.status, status, "step {step}, {write:?}: {read:?}");
+            let same = status == 404 || read.body == body;
+            assert!(same, "step {step}, {write:?}, {answer:?}: {read:?}");
+        }
+    }
+    assert!((30..220).contains(&failed), "{failed} of 250 failed");
 }

@@ -3,6 +3,7 @@
 
 mod documents;
 mod listings;
+mod names;
 mod objects;
 mod rights;
 mod uploads;

@@ -2,7 +2,8 @@
 
 use super::Twins;
 use crate::support::client::Ask;
-use crate::support::origin::base64_of;
+use crate::support::origin::{Sent, base64_of};
+use crate::support::speaker::aws_chunked;
 
 /// A PUT with every header that an object keeps.
 fn rich(target: &str, body: &'static str) -> Ask {
@@ -12,6 +13,7 @@ fn rich(target: &str, body: &'static str) -> Ask {
         .header("content-encoding", "gzip")
         .header("content-language", "de, en")
         .header("content-type", "text/plain; charset=utf-8")
+        .header("expires", "not a date")
         .header("x-amz-meta-empty", "")
         .header("x-amz-meta-note", "a  b")
         .header("x-amz-object-lock-legal-hold", "OFF")
@@ -29,6 +31,7 @@ async fn an_object_is_read_with_all_that_it_was_written_with() {
     let answer = twins.read(Ask::get("/train/k")).await;
     assert_eq!(answer.source(), "memory", "a warm answer has it all");
     for (name, value) in [
+        ("expires", "not a date"),
         ("x-amz-meta-note", "a  b"),
         ("x-amz-tagging-count", "2"),
         ("x-amz-website-redirect-location", "/elsewhere"),
@@ -71,6 +74,37 @@ async fn every_checksum_goes_to_the_origin_and_comes_back() {
                 .headers
                 .contains_key(name)
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_checksum_may_follow_the_body_and_goes_on_as_it_came() {
+    let twins = Twins::new().await;
+    for algorithm in ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"] {
+        let name = format!("x-amz-checksum-{algorithm}");
+        let put = |key: &str, sum: &str| {
+            Ask::new("PUT", key)
+                .header("content-encoding", "aws-chunked")
+                .header("x-amz-decoded-content-length", "5")
+                .header("x-amz-trailer", name.clone())
+                .payload("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+                .body(aws_chunked(b"hello", 3, (&name, sum)))
+        };
+        let right = base64_of(algorithm, b"hello");
+        twins.behind.seen();
+        let key = format!("/train/{algorithm}");
+        let answer = twins.ask(&put(&key, &right)).await;
+        assert_eq!(answer.headers[&name], right.as_str());
+        let seen = twins.behind.seen().pop().expect("it came");
+        let trailer = vec![(name.clone(), right)];
+        assert_eq!(seen.body, Sent::Whole("hello".into(), trailer));
+        let wrong = base64_of(algorithm, b"other");
+        let refused = twins.through.send(&put("/train/wrong", &wrong)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.code().as_str()),
+            (400, "BadDigest")
+        );
+        assert_eq!(twins.behind.stored("train/wrong"), None);
     }
 }
 
@@ -197,4 +231,21 @@ async fn reads_under_ranges_and_conditions_are_the_same_cold_and_warm() {
             .await;
     }
     twins.read(Ask::get("/train/empty")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_read_refuses_is_refused_in_the_origins_words() {
+    let twins = Twins::new().await;
+    twins.put("train/k", 1, 1000);
+    let other = ("if-match", "\"other\"");
+    let old = ("if-unmodified-since", "Mon, 23 Nov 2020 12:00:00 GMT");
+    let beyond = ("range", "bytes=1000-");
+    for (name, value) in [other, old, beyond] {
+        let answer = twins.read(Ask::get("/train/k").header(name, value)).await;
+        assert!(answer.status.is_client_error(), "{answer:?}");
+    }
+    assert_eq!(
+        twins.read(Ask::get("/train/missing")).await.code(),
+        "NoSuchKey"
+    );
 }

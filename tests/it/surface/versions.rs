@@ -143,3 +143,31 @@ async fn a_suspended_bucket_writes_over_its_unnamed_version() {
     }
     twins.succeed(&Ask::get("/train?versions")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_marker_hides_an_object_and_shows_itself() {
+    let twins = versioned().await;
+    put(&twins, "k", "one").await;
+    twins.read(Ask::get("/train/k")).await;
+    let deleted = twins.succeed(&Ask::new("DELETE", "/train/k")).await;
+    assert_eq!(deleted.headers["x-amz-delete-marker"], "true");
+    let marker = deleted.headers["x-amz-version-id"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let hidden = twins.read(Ask::get("/train/k")).await;
+    assert_eq!(
+        (hidden.status.as_u16(), hidden.code().as_str()),
+        (404, "NoSuchKey")
+    );
+    assert_eq!(hidden.headers["x-amz-delete-marker"], "true");
+    let itself = twins
+        .read(Ask::get(&format!("/train/k?versionId={marker}")))
+        .await;
+    assert_eq!(itself.status, 405, "{itself:?}");
+    assert_eq!(itself.headers["allow"], "DELETE");
+    twins
+        .succeed(&Ask::new("DELETE", &format!("/train/k?versionId={marker}")))
+        .await;
+    assert_eq!(twins.read(Ask::get("/train/k")).await.body, "one");
+}

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use quick_xml::Reader;
+use quick_xml::errors::IllFormedError;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::Event;
 
@@ -108,10 +109,12 @@ pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xm
     let mut reader = Reader::from_reader(document);
     let mut changes = Vec::new();
     let mut open: Option<(Kind, usize, String)> = None;
+    let mut depth = 0_usize;
     loop {
         let before = position(&reader);
         match reader.read_event()? {
             Event::Start(start) => {
+                depth += 1;
                 let kind = Kind::of(start.local_name().as_ref());
                 open = kind.map(|kind| (kind, position(&reader), String::new()));
             }
@@ -125,6 +128,7 @@ pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xm
                 }
             }
             Event::End(_) => {
+                depth = depth.saturating_sub(1);
                 if let Some((kind, start, text)) = open.take()
                     && let Some(text) = client_text(kind, &text, encoded, route)
                 {
@@ -132,6 +136,8 @@ pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xm
                     changes.push(Change { at, text });
                 }
             }
+            // A document that was cut off may end in a name that nobody has exchanged.
+            Event::Eof if depth > 0 => return Err(cut_off()),
             Event::Eof => return Ok(apply(document, changes)),
             Event::Empty(_)
             | Event::Comment(_)
@@ -140,6 +146,10 @@ pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xm
             | Event::DocType(_) => {}
         }
     }
+}
+
+fn cut_off() -> quick_xml::Error {
+    IllFormedError::MissingEndTag(String::new()).into()
 }
 
 fn position(reader: &Reader<&[u8]>) -> usize {

@@ -134,6 +134,18 @@ fn listing(bucket: &str, keys: &[String], write: impl Fn(&str) -> String, tail: 
     format!("<ListBucketResult><Name>{bucket}</Name>{contents}{tail}</ListBucketResult>")
 }
 
+#[test]
+fn a_document_that_was_cut_off_is_no_document() {
+    for cut in [
+        "<ListBucketResult><Key>team/a</Key>",
+        "<ListBucketResult><Key>team/secr",
+        "<html><body>502 Bad Gate",
+    ] {
+        assert!(rename(cut.as_bytes(), &to("team/")).is_err(), "{cut}");
+    }
+    assert!(rename(b"", &to("team/")).is_ok(), "nothing was cut off");
+}
+
 proptest! {
     #[test]
     fn a_prefixed_listing_becomes_the_one_without(keys in keys(), prefix in "[ -~é]{1,12}") {

@@ -20,6 +20,8 @@ use crate::support::spawn;
 pub(crate) enum Fault {
     /// An error answer.
     Status(StatusCode, &'static str),
+    /// An error answer before the request's body has been read, which is read all the same.
+    Early(StatusCode, &'static str),
     /// The connection is reset after this many bytes of the body.
     ResetAfter(u64),
     /// `Content-Length` promises this many bytes more than come.

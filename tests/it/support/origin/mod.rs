@@ -293,6 +293,10 @@ impl TestOrigin {
             self.state().strangers.extend(strangers);
             return Err(Refused::new(400, "Stranger"));
         }
+        if let Some(Fault::Early(status, code)) = fault {
+            super::spawn(async move { drop(body.collect().await) });
+            return Err(Refused::new(status.as_u16(), code));
+        }
         if let Some(failed) = failed(fault) {
             // A body that is not read would be cut off, and the answer with it.
             drop(body.collect().await);
