@@ -119,7 +119,7 @@ mod tests {
             "<Error><Key>k</Key><BucketName>source</BucketName></Error>"
         );
         assert_eq!(
-            named("<Error><Key>p/k</Key></Error>"),
+            named("<Error><Key>p&#x2F;k</Key></Error>"),
             "<Error><Key>k</Key></Error>"
         );
         let targets = "<Error><Key>p/l</Key><BucketName>corp-target</BucketName></Error>";

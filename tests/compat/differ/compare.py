@@ -258,6 +258,8 @@ def value_of(element, local, parent, lens):
         text = lens.date(text)
     elif local in KEY_ELEMENTS:
         text = lens.key(text)
+    elif local == "ArgumentValue" and re.fullmatch("[0-9A-Z]{26}|[0-9a-f-]{36}", text):
+        text = lens.id("version", text)
     elif local == "Location":
         text = lens.location(text)
     elif local in ("Resource", "Message"):

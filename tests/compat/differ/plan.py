@@ -31,6 +31,9 @@ FAMILIES = [
     (settings.locks, 1.5),
     (settings.bucket_settings, 2.5),
     (settings.versioning, 0.4),
+    (settings.bucket_life, 1),
+    (settings.restore, 0.5),
+    (settings.select, 0.5),
 ]
 
 
@@ -79,7 +82,7 @@ class Plan:
         dice = world.dice(self.seed, self.number, index)
         draws, weights = zip(*self.families, strict=True)
         step = dice.choices(draws, weights)[0](dice, self)
-        if step.key and len((world.PREFIX + step.key).encode()) > keys.LONGEST and step.bucket == "alias":
+        if step.key and not writes.fits(step.bucket, step.key):
             # With the prefix of the route it is longer than S3 allows.
             step.early |= {"KeyTooLongError"}
         return step

@@ -8,6 +8,7 @@ buckets, keys, versions and uploads abstractly, and each view knows them under i
 import dataclasses
 import datetime
 import random
+import re
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
@@ -38,6 +39,8 @@ class Step:
     chunk: int = 8192
     tamper: str = ""
     auth: str = "header"
+    # How the key is written in the path: as SigV4 does, or as clients may that the server's signature check still understands.
+    spelling: str = ""
     # Whether both twins must give the same answer: not where their dates are looked at too closely.
     twins: bool = True
     # How often it is sent, and what becomes known by the answer: a function of the side and the answer.
@@ -177,8 +180,8 @@ def build(step, view, now):
     path = "/"
     if step.bucket is not None:
         path += view.buckets[step.bucket]
-    if step.key is not None:
-        path += "/" + sign.encode(view.key(step.bucket, step.key), "/")
+    key = "/" + sign.encode(view.key(step.bucket, step.key), "/") if step.key is not None else ""
+    place, path = path, path + key
     query, headers = resolved(step.query, view), [("host", view.host), *resolved(step.headers, view)]
     body = resolve(step.body, view)
     access_key, secret_key, region = view.identity
@@ -201,10 +204,21 @@ def build(step, view, now):
     if step.auth == "tampered":
         query = [*query, ("x-id", "Tampered")]
     pairs = [sign.encode(name) + ("" if value is None else "=" + sign.encode(value)) for name, value in query]
-    target = path + ("?" + "&".join(pairs) if pairs else "")
+    target = place + spelt(key, step.spelling) + ("?" + "&".join(pairs) if pairs else "")
     lines = [f"{step.method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in headers]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     return Request(step.method, target, head, body)
+
+
+def spelt(path, spelling):
+    """The same path in other letters."""
+    if spelling == "lower":
+        return re.sub("%[0-9A-F]{2}", lambda escape: escape.group().lower(), path)
+    if spelling == "escaped":
+        return "/".join("".join(f"%{ord(it):02X}" if it in "-_.~aeiou" else it for it in part) for part in path.split("/"))
+    if spelling == "raw":
+        return re.sub("%(21|24|26|27|28|29|2A|2B|2C|3A|3B|3D|40)", lambda escape: chr(int(escape.group(1), 16)), path)
+    return path
 
 
 def frame(step, headers, body):

@@ -58,12 +58,12 @@ pub(crate) fn is_identity(route: &Route) -> bool {
 
 /// Whether a document is about the object of that key, or about another one of the bucket, of this route.
 pub(crate) fn is_about(document: &[u8], route: &Route, key: &ObjectKey) -> bool {
-    let bucket = format!("<BucketName>{}<", route.origin_bucket);
-    let key = format!("<Key>{}<", escape_text(key.as_str()));
-    [bucket, key].iter().any(|mark| {
-        let mut windows = document.windows(mark.len());
-        windows.any(|window| window == mark.as_bytes())
-    })
+    let names_it = |text: Text| match text.kind {
+        Kind::Bucket => text.whole == route.origin_bucket.as_str(),
+        Kind::Key => text.whole == key.as_str(),
+        Kind::Location | Kind::Resource | Kind::Message => false,
+    };
+    texts(document).is_ok_and(|texts| texts.into_iter().any(names_it))
 }
 
 /// What an element's text is.
@@ -93,6 +93,13 @@ impl Kind {
     }
 }
 
+/// A text of the origin's document.
+struct Text {
+    kind: Kind,
+    at: Range<usize>,
+    whole: String,
+}
+
 /// A piece of the origin's document and what stands there for the client.
 struct Change {
     at: Range<usize>,
@@ -106,8 +113,20 @@ struct Change {
 pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xml::Error> {
     let document = without_marks(document);
     let encoded = is_url_encoded(document);
+    let changes = texts(document)?.into_iter().filter_map(|text| {
+        let renamed = client_text(text.kind, &text.whole, encoded, route)?;
+        Some(Change {
+            at: text.at,
+            text: renamed,
+        })
+    });
+    Ok(apply(document, changes))
+}
+
+/// The texts of the elements in [`Kind::of`], with their places.
+fn texts(document: &[u8]) -> Result<Vec<Text>, quick_xml::Error> {
     let mut reader = Reader::from_reader(document);
-    let mut changes = Vec::new();
+    let mut texts = Vec::new();
     let mut open: Option<(Kind, usize, String)> = None;
     let mut depth = 0_usize;
     loop {
@@ -129,16 +148,14 @@ pub(crate) fn rename(document: &[u8], route: &Route) -> Result<Vec<u8>, quick_xm
             }
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
-                if let Some((kind, start, text)) = open.take()
-                    && let Some(text) = client_text(kind, &text, encoded, route)
-                {
+                if let Some((kind, start, whole)) = open.take() {
                     let at = start..before;
-                    changes.push(Change { at, text });
+                    texts.push(Text { kind, at, whole });
                 }
             }
             // A document that was cut off may end in a name that nobody has exchanged.
             Event::Eof if depth > 0 => return Err(cut_off()),
-            Event::Eof => return Ok(apply(document, changes)),
+            Event::Eof => return Ok(texts),
             Event::Empty(_)
             | Event::Comment(_)
             | Event::Decl(_)
@@ -162,7 +179,7 @@ fn append(open: &mut Option<(Kind, usize, String)>, text: &str) {
     }
 }
 
-fn apply(document: &[u8], changes: Vec<Change>) -> Vec<u8> {
+fn apply(document: &[u8], changes: impl Iterator<Item = Change>) -> Vec<u8> {
     let mut renamed = Vec::with_capacity(document.len());
     let mut copied = 0;
     for Change { at, text } in changes {

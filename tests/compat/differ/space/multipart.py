@@ -79,7 +79,9 @@ def copy_part(dice, plan):
         if answer.status == 200 and slot in side.uploads and etag:
             side.uploads[slot]["parts"][number] = etag
 
-    return Step("UploadPartCopy", "PUT", bucket_of(plan, slot), key_of(plan, slot), query, headers, learn=learn)
+    step = Step("UploadPartCopy", "PUT", bucket_of(plan, slot), key_of(plan, slot), query, headers, learn=learn)
+    step.early = writes.source_faults(bucket, key)
+    return step
 
 
 def complete(dice, plan, slot=None, whole=False):

@@ -167,6 +167,7 @@ def draw(dice, plan):
         query.append(("x-id", step.operation))
     step.auth = dice.choices(["header", "presigned"], [88, 12])[0]
     step.form = dice.choices(["hash", "unsigned"], [70, 30])[0]
+    step.spelling = dice.choices(["", "lower", "escaped", "raw"], [94, 2, 2, 2])[0]
     return step
 
 

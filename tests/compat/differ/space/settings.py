@@ -136,3 +136,33 @@ def versioning(dice, plan):
     document = f"<VersioningConfiguration{NAMESPACE}><Status>{status}</Status></VersioningConfiguration>"
     step = Step("PutBucketVersioning", "PUT", "plain", None, [("versioning", "")])
     return with_md5(step, document.encode())
+
+
+def bucket_life(dice, plan):
+    """Buckets made and deleted; the one that the round works on is only made again."""
+    operation, method, bucket = dice.choice(
+        [("CreateBucket", "PUT", "extra"), ("CreateBucket", "PUT", "plain"), ("DeleteBucket", "DELETE", "extra"), ("HeadBucket", "HEAD", "extra")]
+    )
+    step = Step(operation, method, bucket)
+    if operation == "CreateBucket" and dice.random() < 0.3:
+        region = dice.choice(["us-east-1", "eu-west-1"])
+        document = f"<CreateBucketConfiguration{NAMESPACE}><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        step.body = dice.choice([document, document, "<CreateBucketConfiguration>"]).encode()
+    return step
+
+
+def restore(dice, plan):
+    bucket, key = plan.target(dice)
+    document = f"<RestoreRequest{NAMESPACE}><Days>1</Days></RestoreRequest>"
+    body = dice.choice([document, document, "<RestoreRequest>", ""]).encode()
+    return with_md5(Step("RestoreObject", "POST", bucket, key, [("restore", "")]), body)
+
+
+def select(dice, plan):
+    bucket, key = plan.target(dice)
+    document = (
+        f"<SelectObjectContentRequest{NAMESPACE}><Expression>select * from s3object</Expression><ExpressionType>SQL</ExpressionType>"
+        "<InputSerialization><CSV/></InputSerialization><OutputSerialization><CSV/></OutputSerialization></SelectObjectContentRequest>"
+    )
+    body = dice.choice([document, document, "<SelectObjectContentRequest>"]).encode()
+    return Step("SelectObjectContent", "POST", bucket, key, [("select", ""), ("select-type", "2")], body=body)

@@ -143,6 +143,15 @@ def put(dice, plan):
     return step
 
 
+def source_faults(bucket, key):
+    """How Forebay refuses a source whose key is too long with the prefix of its route."""
+    return set() if fits(bucket, key) else {"KeyTooLongError"}
+
+
+def fits(bucket, key):
+    return bucket != "alias" or len((PREFIX + key).encode()) <= keys.LONGEST
+
+
 def copy(dice, plan):
     bucket, key = plan.target(dice)
     if key in plan.big:
@@ -162,7 +171,7 @@ def copy(dice, plan):
             version = UNKNOWN_VERSION if number < 0 else view.version(from_bucket, from_key, number)
         return view.copy_source(from_bucket, from_key, version, slash)
 
-    headers, early = [("x-amz-copy-source", source)], set()
+    headers, early = [("x-amz-copy-source", source)], source_faults(from_bucket, from_key)
     if dice.random() < 0.03:
         headers = [("x-amz-copy-source", dice.choice(["/", "nothing", "no-such-bucket-here/", "/%zz/a", "a/b?versionId="]))]
         # The source is read to check rights.
@@ -201,8 +210,7 @@ def escaped(text):
 
 def usable(key, bucket):
     """Whether XML can name the key, and the route's prefix leaves room for it."""
-    fits = bucket == "plain" or len((PREFIX + key).encode()) <= keys.LONGEST
-    return fits and all(character >= " " or character in "\t\r\n" for character in key)
+    return fits(bucket, key) and all(character >= " " or character in "\t\r\n" for character in key)
 
 
 def delete_many(dice, plan):
