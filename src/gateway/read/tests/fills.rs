@@ -23,13 +23,11 @@ async fn readers_of_a_cold_object_share_one_request() {
     let open = async { gate.add_permits(1 << 20) };
     let (answers, ()) = futures::join!(futures::future::join_all(readers), open);
     assert!(answers.iter().all(|(_, _, body)| *body == bytes));
-    assert_eq!(
-        answers
-            .iter()
-            .filter(|(_, source, _)| *source == Source::Origin)
-            .count(),
-        1
-    );
+    let from = |wanted: Source| {
+        let sources = answers.iter().map(|(_, source, _)| *source);
+        sources.filter(|source| *source == wanted).count()
+    };
+    assert_eq!((from(Source::Origin), from(Source::Coalesced)), (1, 99));
     assert_eq!(
         world.origin.seen(),
         [Seen::Get {
