@@ -267,10 +267,11 @@ impl Failure {
         }
     }
 
-    /// A file that the process may not touch is S3's AccessDenied.
-    fn classified(self) -> Self {
+    /// What the process may not do to a file is S3's AccessDenied: no retry helps.
+    pub(super) fn classified(self) -> Self {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Self::Io(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
                 Code::AccessDenied.into()
             }
             other => other,
@@ -301,6 +302,19 @@ pub(super) fn xml_answer(status: StatusCode, document: Bytes) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_not_be_written_is_denied() {
+        use rustix::io::Errno;
+        for (errno, status) in [
+            (Errno::ACCESS, Some(StatusCode::FORBIDDEN)),
+            (Errno::ROFS, Some(StatusCode::FORBIDDEN)),
+            (Errno::IO, None),
+        ] {
+            let answer = Failure::from(errno).into_answer(false);
+            assert_eq!(answer.ok().map(|answer| answer.status()), status, "{errno}");
+        }
+    }
 
     #[test]
     fn a_document_escapes_what_it_is_given() {

@@ -103,12 +103,9 @@ fn report(answer: &mut Xml, object: &Element, outcome: Result<(), Failure>, quie
     if let Some(version) = object.get("VersionId") {
         answer.text("VersionId", version);
     }
-    match outcome {
+    match outcome.map_err(Failure::classified) {
         Ok(()) => {}
         Err(Failure::Fault(fault)) => write_fault(answer, &fault),
-        Err(Failure::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            write_fault(answer, &Fault::new(Code::AccessDenied));
-        }
         Err(Failure::Io(_) | Failure::Body(_) | Failure::Unsupported(_)) => {
             answer.text("Code", "InternalError");
             answer.text(
