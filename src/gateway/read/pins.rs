@@ -53,6 +53,8 @@ struct Unknown;
 
 async fn ask(source: &Source) -> Result<bool, Unknown> {
     let get = Get {
+        // An id is a pin of its own: what a store makes of a tag beside it says nothing.
+        version_id: None,
         range: Some(RangeSpec::Closed { first: 0, last: 0 }),
         pin: Some(ETag::new(IMPOSSIBLE)),
         ..source.get()

@@ -5,6 +5,7 @@ mod conditions;
 mod ends;
 mod fidelity;
 mod fills;
+mod forwarded;
 mod model;
 mod names;
 mod origin;
