@@ -153,7 +153,9 @@ impl Chunked {
             let (name, value) = line.split_once(':').ok_or_else(malformed)?;
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             if name == TRAILER_SIGNATURE {
-                signature = Some(value.to_owned());
+                if signature.replace(value.to_owned()).is_some() {
+                    return Err(malformed());
+                }
                 continue;
             }
             canonical.push_str(&format!("{name}:{value}\n"));
@@ -317,6 +319,7 @@ mod tests {
             "5\r\nhello\r\n0\r\n\r\nmore",
             "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:surprise\r\n\r\n",
             "5\r\nhello\r\n0\r\nnonsense\r\n\r\n",
+            "5\r\nhello\r\n0\r\nx-amz-trailer-signature:a\r\nx-amz-trailer-signature:a\r\n\r\n",
             &long,
         ] {
             let error = decode(wire, 5, 1000).await.expect_err(wire);
