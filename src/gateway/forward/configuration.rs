@@ -8,9 +8,10 @@ use http::Response;
 
 use super::{Forward, detail, exchange};
 use crate::gateway::{Error, Request};
-use crate::origin::Payload;
+use crate::origin::{self, Payload};
 use crate::routes::Route;
 use crate::types::Body;
+use crate::types::body::full;
 
 impl Forward<'_> {
     /// A setting that holds for each key alike.
@@ -19,8 +20,14 @@ impl Forward<'_> {
         mut request: Request,
     ) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
+        let operation = request.operation.name;
         let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
-        exchange(&route, call).await
+        let (parts, body) = exchange(&route, call).await?.into_parts();
+        let document = super::collect(body, super::MAX_DOCUMENT).await?;
+        if is_listing(&document) {
+            return Err(origin::Error::Unsupported(operation).into());
+        }
+        Ok(Response::from_parts(parts, full(document)))
     }
 
     pub(super) async fn bucket_detail(&self, request: Request) -> Result<Response<Body>, Error> {
@@ -38,6 +45,13 @@ impl Forward<'_> {
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
         exchange(&route, call).await
     }
+}
+
+/// Whether a store that does not know the sub-resource has listed the bucket, for which no right was asked.
+fn is_listing(document: &[u8]) -> bool {
+    let root = b"<ListBucketResult";
+    let head = &document[..document.len().min(1 << 10)];
+    head.windows(root.len()).any(|window| window == root)
 }
 
 fn whole_bucket(route: &Route) -> Result<(), Error> {

@@ -237,3 +237,21 @@ async fn a_buckets_configuration_is_changed_by_who_has_all_of_it() {
     }
     assert_eq!(world.calls(), 2);
 }
+
+#[tokio::test]
+async fn a_listing_that_nobody_asked_for_is_not_shown() {
+    let document =
+        "<?xml version=\"1.0\"?>\n<ListBucketResult><Name>corp-train</Name></ListBucketResult>";
+    let world = World::new(move |_| ok(document));
+    for operation in [
+        OperationName::GetBucketVersioning,
+        OperationName::GetObjectLockConfiguration,
+    ] {
+        let answer = world.serve(request(operation, Method::GET, "")).await;
+        let error = answer.expect_err("the store has no such sub-resource");
+        assert!(matches!(
+            error,
+            Error::Origin(origin::Error::Unsupported(_))
+        ));
+    }
+}

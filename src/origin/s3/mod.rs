@@ -158,6 +158,9 @@ impl S3 {
     }
 
     async fn forward(&self, call: Call) -> Result<Response<Body>, Error> {
+        if call.operation.is_of_aws_alone() && !self.addresses.are_aws() {
+            return Err(Error::Unsupported(call.operation));
+        }
         let makes_bucket = call.operation == OperationName::CreateBucket;
         let (envelope, payload) = Envelope::seal(call);
         let bucket = envelope.bucket.as_ref();

@@ -80,6 +80,16 @@ pub struct Spec {
     pub family: Family,
 }
 
+/// Sub-resources that no store but AWS is known to have.
+const OF_AWS_ALONE: [&str; 6] = [
+    "abac",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "torrent",
+];
+
 impl Spec {
     /// Whether it changes nothing.
     pub fn is_read(&self) -> bool {
@@ -239,6 +249,13 @@ impl OperationName {
         &Self::TABLE[self as usize]
     }
 
+    /// Whether AWS alone has it. Other stores do not know its sub-resource, and take the request for the one without:
+    /// `GET /bucket?abac` for a listing, `DELETE /bucket?metadataTable` for DeleteBucket.
+    pub fn is_of_aws_alone(self) -> bool {
+        let sub_resource = self.spec().named_by.first();
+        sub_resource.is_some_and(|name| OF_AWS_ALONE.contains(name))
+    }
+
     /// The name in logs, labels and spans.
     pub fn as_str(self) -> &'static str {
         self.spec().name
@@ -260,6 +277,20 @@ mod tests {
             .map(|name| name.as_str())
             .collect();
         assert!(names.is_sorted(), "the rows are sorted by name");
+    }
+
+    #[test]
+    fn what_aws_alone_has_is_known_by_its_sub_resource() {
+        for name in OF_AWS_ALONE {
+            let named = |operation: &&OperationName| operation.spec().named_by.contains(&name);
+            let operation = OperationName::ALL.iter().find(named);
+            assert!(
+                operation.is_some_and(|operation| operation.is_of_aws_alone()),
+                "{name}"
+            );
+        }
+        assert!(!OperationName::GetBucketAcl.is_of_aws_alone());
+        assert!(!OperationName::ListObjects.is_of_aws_alone());
     }
 
     #[test]

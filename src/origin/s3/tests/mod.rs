@@ -2,6 +2,7 @@
 
 mod short;
 mod store;
+mod unknown;
 
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
