@@ -57,8 +57,16 @@ impl Claim {
         let presigned = query.has("X-Amz-Signature");
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         let authorization = authorizations.next();
-        if query.has("Signature") && !presigned {
-            return Err(wrong_mechanism());
+        // Whatever is beside it: a verifier of version 2 would look at nothing else.
+        if ["Signature", "AWSAccessKeyId"]
+            .iter()
+            .any(|name| query.has(name))
+        {
+            return Err(if presigned || authorization.is_some() {
+                too_many_mechanisms()
+            } else {
+                wrong_mechanism()
+            });
         }
         if authorizations.next().is_some() || (presigned && authorization.is_some()) {
             return Err(too_many_mechanisms());
@@ -379,6 +387,21 @@ mod tests {
                 let headers = headers(&[("authorization", value.as_str()), ("host", "h")]);
                 let _ = Claim::parse(&headers, &query);
             }
+        }
+    }
+
+    #[test]
+    fn version_2_is_refused_whatever_stands_beside_it() {
+        let host = [("host", "h")];
+        let second = "AWSAccessKeyId=FB&Expires=9999999999&Signature=abc";
+        assert_eq!(claim(&host, second), Err(Code::InvalidRequest));
+        let fourth = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=FB%2F20261123%2Fx%2Fs3%2Faws4_request\
+                      &X-Amz-Date=20261123T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=a";
+        for both in [
+            format!("{second}&{fourth}"),
+            format!("{fourth}&Signature=abc"),
+        ] {
+            assert_eq!(claim(&host, &both), Err(Code::InvalidArgument), "{both}");
         }
     }
 
