@@ -281,11 +281,7 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
             "MaxSizeAllowed",
             crate::types::names::MAX_KEY_BYTES.to_string(),
         ),
-        gateway::Error::PreconditionFailed { condition } => {
-            Refusal::new(Code::PreconditionFailed).with("Condition", *condition)
-        }
         gateway::Error::SlowDown => Refusal::new(Code::SlowDown),
-        gateway::Error::AccessDenied => Refusal::new(Code::AccessDenied),
         gateway::Error::MissingContentLength => Refusal::new(Code::MissingContentLength),
         gateway::Error::BadDigest(header) => Refusal::because(Code::BadDigest, mismatch(header)),
         gateway::Error::InvalidDigest => Refusal::new(Code::InvalidDigest),

@@ -25,10 +25,12 @@ const KEPT: [HeaderName; 13] = [
     header::RANGE,
 ];
 /// Headers of the signature and of the client.
-const DROPPED: [&str; 5] = [
+const DROPPED: [&str; 6] = [
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
+    // Of answers only; MinIO takes a write that says so for the copy of another store's object.
+    "x-amz-replication-status",
     "x-amz-security-token",
     "x-amz-user-agent",
 ];

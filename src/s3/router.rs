@@ -1,19 +1,22 @@
 //! Which operation a request is: method, target and query decide.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 
 use super::error::{Code, Refusal};
 use super::query::{Query, decode};
 use super::target::too_long;
 use crate::routes::has_dot_segment;
 use crate::types::names::InvalidObjectKey;
-use crate::types::{CopySource, Extra, Operation, OperationName, Scope, Target};
+use crate::types::{CopySource, Extra, Family, Operation, OperationName, Scope, Target};
 
 /// Sub-resources of directory buckets, which only sessions may use, and those cannot be shared between callers.
 pub(super) const NOT_SERVED: [&str; 2] = ["renameObject", "session"];
 
 /// Parameters that name operations, but are no sub-resources.
 const VALUES: [&str; 5] = ["id", "list-type", "partNumber", "select-type", "uploadId"];
+
+/// The largest number of a part.
+const MAX_PART: u32 = 10_000;
 
 /// Names the operation and what it touches.
 ///
@@ -34,6 +37,7 @@ pub(super) fn route(
     let copy_source = copy_source(headers)?;
     let name = name(method, &target, query, copy_source.is_some())?;
     check_ids(query)?;
+    check_part(name, query)?;
     let copies = matches!(
         name,
         OperationName::CopyObject | OperationName::UploadPartCopy
@@ -56,7 +60,11 @@ fn extras(name: OperationName, headers: &HeaderMap) -> Vec<Extra> {
         .filter(|(name, value)| !super::headers::is_harmless(name, value))
         .filter_map(|(header, _)| Extra::of_header(header.as_str()))
         .collect();
-    let wanted = |extra: &Extra| asked.contains(extra) && extra.belongs_to(name);
+    let conditional = headers.contains_key(header::IF_MATCH);
+    let wanted = |extra: &Extra| match extra {
+        Extra::Condition => conditional && extra.belongs_to(name),
+        extra => asked.contains(extra) && extra.belongs_to(name),
+    };
     Extra::ALL.into_iter().filter(wanted).collect()
 }
 
@@ -146,14 +154,33 @@ fn not_found(method: &Method, scope: Scope, sub_resource: Option<&str>) -> Refus
     }
 }
 
-/// Refuses ids of which stores on file systems make paths. What else is wrong with a value the origin says in its own words.
+/// Refuses ids of which stores on file systems make paths, and an id of no upload, which stores take for no id: the request
+/// would be another. What else is wrong with a value the origin says in its own words.
 fn check_ids(query: &Query) -> Result<(), Refusal> {
     for name in ["uploadId", "versionId"] {
-        if let Some(value) = query.get(name).filter(|value| has_dot_segment(value)) {
+        let Some(value) = query.get(name) else {
+            continue;
+        };
+        if has_dot_segment(value) || (name == "uploadId" && value.is_empty()) {
             return Err(Refusal::argument(name, value, "The id is not valid."));
         }
     }
     Ok(())
+}
+
+/// Refuses an uploaded part's number that is none: there are stores that take such a request for one that puts an object.
+fn check_part(name: OperationName, query: &Query) -> Result<(), Refusal> {
+    let takes_part = matches!(name.spec().family, Family::UploadPart | Family::CopyPart);
+    let number = query.get("partNumber").unwrap_or_default();
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit())
+        && number
+            .parse()
+            .is_ok_and(|part: u32| (1..=MAX_PART).contains(&part));
+    if !takes_part || is_number {
+        return Ok(());
+    }
+    let message = "Part number must be an integer between 1 and 10000, inclusive";
+    Err(Refusal::argument("partNumber", number, message))
 }
 
 /// Reads `x-amz-copy-source`: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
@@ -361,6 +388,11 @@ mod tests {
             (Method::GET, "/train/a", "versionId=..%2F..%2Fother"),
             (Method::DELETE, "/train/a", "uploadId=..%2F.."),
             (Method::DELETE, "/train/a", "uploadId=."),
+            (Method::DELETE, "/train/a", "uploadId="),
+            (Method::PUT, "/train/a", "uploadId=&partNumber=1"),
+            (Method::PUT, "/train/a", "uploadId=u&partNumber=1a"),
+            (Method::PUT, "/train/a", "uploadId=u&partNumber=%2B1"),
+            (Method::PUT, "/train/a", "uploadId=u&partNumber=10001"),
         ] {
             let code = name(&method, path, query);
             assert_eq!(code, Err(Code::InvalidArgument), "{method} {path}?{query}");

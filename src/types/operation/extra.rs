@@ -9,6 +9,8 @@ pub enum Extra {
     Acl,
     /// A governance-mode lock is overridden.
     BypassGovernance,
+    /// A write depends on what is there (`If-Match`), so that its outcome tells of it.
+    Condition,
     /// The object gets a legal hold.
     LegalHold,
     /// The new bucket gets object lock, and versions with it.
@@ -35,9 +37,10 @@ const HEADERS: [(&str, Extra); 8] = [
 
 impl Extra {
     /// Every extra, in the order of their names.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Acl,
         Self::BypassGovernance,
+        Self::Condition,
         Self::LegalHold,
         Self::ObjectLock,
         Self::Ownership,
@@ -45,7 +48,7 @@ impl Extra {
         Self::Tags,
     ];
 
-    /// What a header of that name, in lower case, does.
+    /// What a header of that name, in lower case, does. [`Extra::Condition`] is none of these: reads have it too.
     pub fn of_header(name: &str) -> Option<Self> {
         if name.starts_with("x-amz-grant-") {
             return Some(Self::Acl);
@@ -70,6 +73,13 @@ impl Extra {
                 let deletes = matches!(family, Family::Delete | Family::DeleteMany);
                 deletes || operation == OperationName::PutObjectRetention
             }
+            Self::Condition => {
+                let writes = matches!(
+                    family,
+                    Family::CompleteUpload | Family::Delete | Family::DeleteMany
+                );
+                writes || makes_object
+            }
             Self::LegalHold | Self::Retention | Self::Tags => makes_object,
             Self::ObjectLock | Self::Ownership => family == Family::CreateBucket,
         }
@@ -81,6 +91,7 @@ impl Extra {
             (Self::Acl, Scope::Object) => &["s3:PutObjectAcl", ADMIN],
             (Self::Acl, Scope::Bucket | Scope::Service) => &["s3:PutBucketAcl", ADMIN],
             (Self::BypassGovernance, _) => &["s3:BypassGovernanceRetention"],
+            (Self::Condition, _) => &["s3:GetObject"],
             (Self::LegalHold, _) => &["s3:PutObjectLegalHold"],
             (Self::ObjectLock, _) => &[
                 "s3:PutBucketObjectLockConfiguration",

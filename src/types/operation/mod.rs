@@ -203,6 +203,8 @@ mod tests {
             actions(&delete),
             ["s3:DeleteObject", "s3:BypassGovernanceRetention"]
         );
+        let depends = operation(OperationName::PutObject, &[Extra::Condition]);
+        assert_eq!(actions(&depends), ["s3:PutObject", "s3:GetObject"]);
         let create = operation(OperationName::CreateBucket, &[Extra::Acl]);
         assert_eq!(
             actions(&create),

@@ -6,7 +6,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::gateway::forward::rename::{escape_text, without_marks};
 use crate::routes::has_dot_segment;
-use crate::types::ObjectKey;
+use crate::types::{Extra, ObjectKey};
 
 /// S3's own bound.
 const MAX_KEYS: usize = 1000;
@@ -42,6 +42,13 @@ impl Entry {
 
     fn has(&self, name: &str) -> bool {
         self.others.iter().any(|(other, _)| other == name)
+    }
+
+    /// What an entry that names the object's state asks for besides.
+    pub(super) fn condition(&self) -> Option<Extra> {
+        let states = ["ETag", "LastModifiedTime", "Size"];
+        let conditional = states.iter().any(|state| self.has(state));
+        conditional.then_some(Extra::Condition)
     }
 
     pub(super) fn is_versioned(&self) -> bool {

@@ -78,7 +78,7 @@ impl Forward<'_> {
             copy_source: None,
             prefix: String::new(),
             versioned: entry.is_versioned(),
-            extras: extras.to_vec(),
+            extras: extras.iter().copied().chain(entry.condition()).collect(),
         };
         let Context {
             auth, principal, ..
