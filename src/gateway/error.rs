@@ -14,18 +14,9 @@ pub enum Error {
     NoSuchBucket(BucketName),
     #[error("the key is too long")]
     KeyTooLong,
-    /// A condition does not hold on an object that the origin confirmed in this request.
-    #[error("a precondition does not hold")]
-    PreconditionFailed {
-        /// The header that failed, as S3 names it in `<Condition>`.
-        condition: &'static str,
-    },
     /// Memory and the bypass lane are full.
     #[error("the node is overloaded")]
     SlowDown,
-    /// The caller may not do this to one of the resources that the body names.
-    #[error("access denied")]
-    AccessDenied,
     /// A body of unknown length.
     #[error("the length of the body is not known")]
     MissingContentLength,

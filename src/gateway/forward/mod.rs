@@ -181,8 +181,9 @@ pub(crate) fn in_clients_names(route: &Route, mut error: Error) -> Error {
         && !rename::is_identity(route)
         // The answer to a HEAD has none, but the length of one.
         && !refusal.body.is_empty()
-        && let Ok(document) = rename::rename(&refusal.body, route)
     {
+        // One that cannot be read may hold the origin's names anywhere.
+        let document = rename::rename(&refusal.body, route).unwrap_or_default();
         refusal.body = document.into();
         refusal.headers.remove(header::CONTENT_LENGTH);
     }

@@ -158,7 +158,11 @@ impl Gateway {
         record: &Record,
     ) -> Result<Answer, Error> {
         let answer = pass_through::pass_through(source, read, None).await?;
-        if answer.response.status() == StatusCode::NOT_MODIFIED {
+        // The answer may be about a later state of the object than the record.
+        let lookup = self.records.lookup(&source.subject);
+        let is_current = lookup.record.is_some_and(|now| std::ptr::eq(&*now, record));
+        let undoubted = is_current && !lookup.confirm && !lookup.write_open;
+        if undoubted && answer.response.status() == StatusCode::NOT_MODIFIED {
             let (object, told) = (&record.head.headers, answer.response.headers());
             let subject = &source.subject;
             self.not_modified.learn(subject, cause, object, told);

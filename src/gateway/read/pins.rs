@@ -17,6 +17,9 @@ use crate::types::{ETag, OriginFingerprint, RangeSpec};
 /// A tag that no object has.
 const IMPOSSIBLE: &str = "\"forebay-no-such-version\"";
 
+/// The most buckets that are known; a wildcard route has as many as callers can name. Beyond, each is tried again.
+const MOST_BUCKETS: usize = 10_000;
+
 /// What is known of the origins' buckets.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
@@ -27,11 +30,13 @@ impl Pins {
     /// Whether reads of the source's bucket can be pinned. Asks the origin where that is not known; an answer that tells
     /// nothing (no such object, no connection) counts as no for this once.
     pub(super) async fn hold(&self, source: &Source) -> bool {
-        let cell = Arc::clone(
-            lock(&self.known)
-                .entry(source.route.fingerprint)
-                .or_default(),
-        );
+        let cell = {
+            let mut known = lock(&self.known);
+            if known.len() >= MOST_BUCKETS {
+                known.clear();
+            }
+            Arc::clone(known.entry(source.route.fingerprint).or_default())
+        };
         cell.get_or_try_init(|| ask(source))
             .await
             .copied()
