@@ -160,8 +160,8 @@ impl Gateway {
         let answer = pass_through::pass_through(source, read, None).await?;
         if answer.response.status() == StatusCode::NOT_MODIFIED {
             let (object, told) = (&record.head.headers, answer.response.headers());
-            let bucket = source.route.fingerprint;
-            self.not_modified.learn(bucket, cause, object, told);
+            let subject = &source.subject;
+            self.not_modified.learn(subject, cause, object, told);
         }
         Ok(answer)
     }
@@ -183,13 +183,20 @@ impl Gateway {
         } else {
             Attempt::Confirm
         };
+        // Before the conditions, as some stores do: a range that is none may be an error whatever they say.
+        let asked = match Asked::of(read, &known.record) {
+            Ok(asked) => asked,
+            Err(Unanswered::OutOfRange) => return Ok(error),
+            Err(Unanswered::UnknownPart) => return Ok(Attempt::Again),
+            Err(Unanswered::Unsure) => return Ok(Attempt::PassThrough),
+        };
         let head = &known.record.head;
         let now = self.clock.wall();
         match read.conditions.judge(&head.etag, &head.headers, now) {
             Verdict::Proceed => {}
             Verdict::NotModified(cause) => {
-                let bucket = source.route.fingerprint;
-                let answer = self.not_modified.answer(bucket, cause, &head.headers);
+                let subject = &source.subject;
+                let answer = self.not_modified.answer(subject, cause, &head.headers);
                 return Ok(match answer {
                     Some(response) => Attempt::Done(Answer {
                         response,
@@ -201,12 +208,6 @@ impl Gateway {
             Verdict::Failed => return Ok(error),
             Verdict::Unsure => return Ok(Attempt::PassThrough),
         }
-        let asked = match Asked::of(read, &known.record) {
-            Ok(asked) => asked,
-            Err(Unanswered::OutOfRange) => return Ok(error),
-            Err(Unanswered::UnknownPart) => return Ok(Attempt::Again),
-            Err(Unanswered::Unsure) => return Ok(Attempt::PassThrough),
-        };
         match read.method {
             ReadMethod::Head => self.head(source, read, known, &asked).await,
             ReadMethod::Get => self.get(source, read, known, &asked, entry).await,

@@ -13,20 +13,52 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::bodies::lock;
 use super::conditions::Cause;
 use crate::origin::answer::describe;
-use crate::types::{Body, OriginFingerprint, body};
+use crate::types::{Body, OriginFingerprint, Subject, body};
 
 /// The most header names that are told apart in one bucket, metadata counting as one. S3 has some forty.
 const MOST_NAMES: usize = 128;
 
-/// The most buckets whose 304s are known.
-const MOST_BUCKETS: usize = 10_000;
+/// The most habits that are known, a few for each bucket.
+const MOST_HABITS: usize = 10_000;
 
 /// All of an object's own metadata, which a store copies or does not.
 const METADATA: &str = "x-amz-meta-";
 
 /// See the module's description.
 #[derive(Debug, Default)]
-pub(crate) struct NotModified(Mutex<HashMap<(OriginFingerprint, Cause), Arc<Habit>>>);
+pub(crate) struct NotModified(Mutex<HashMap<Topic, Arc<Habit>>>);
+
+/// What habits are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Topic {
+    bucket: OriginFingerprint,
+    cause: Cause,
+    named: Named,
+}
+
+/// Whether the read names a version: some stores tell the id `null` on a 304 only to who has named it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Named {
+    Nothing,
+    Null,
+    Version,
+}
+
+impl Topic {
+    fn of(subject: &Subject, cause: Cause) -> Self {
+        let named = match subject.version_id.as_deref() {
+            None => Named::Nothing,
+            Some("null") => Named::Null,
+            Some(_) => Named::Version,
+        };
+        let bucket = subject.object.origin;
+        Self {
+            bucket,
+            cause,
+            named,
+        }
+    }
+}
 
 /// Which headers an origin puts on a 304.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,38 +70,39 @@ struct Habit {
 }
 
 impl NotModified {
-    /// The 304 that the bucket's origin would give for an object with these headers; none where that is not known.
+    /// The 304 that the origin would give for `subject`, which has these headers; none where that is not known.
     pub(super) fn answer(
         &self,
-        bucket: OriginFingerprint,
+        subject: &Subject,
         cause: Cause,
         object: &HeaderMap,
     ) -> Option<Response<Body>> {
-        let habit = lock(&self.0).get(&(bucket, cause)).cloned()?;
+        let habit = lock(&self.0).get(&Topic::of(subject, cause)).cloned()?;
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = habit.headers(object)?;
         Some(response)
     }
 
-    /// Learns from the origin's own 304 about an object with these headers.
+    /// Learns from the origin's own 304 about `subject`, which has these headers.
     pub(super) fn learn(
         &self,
-        bucket: OriginFingerprint,
+        subject: &Subject,
         cause: Cause,
         object: &HeaderMap,
         answer: &HeaderMap,
     ) {
         let mut habits = lock(&self.0);
-        let known = habits.get(&(bucket, cause));
+        let topic = Topic::of(subject, cause);
+        let known = habits.get(&topic);
         let known = known.map(|habit| Habit::clone(habit)).unwrap_or_default();
         let Some(habit) = known.seeing(object, answer) else {
             return;
         };
-        if habits.len() >= MOST_BUCKETS {
+        if habits.len() >= MOST_HABITS {
             habits.clear();
         }
-        habits.insert((bucket, cause), Arc::new(habit));
+        habits.insert(topic, Arc::new(habit));
     }
 }
 
@@ -132,7 +165,7 @@ fn family(name: &HeaderName) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::BucketName;
+    use crate::types::{BucketName, CanonicalObject};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -142,9 +175,13 @@ mod tests {
         headers
     }
 
-    fn bucket(name: &str) -> OriginFingerprint {
-        let name: BucketName = name.parse().expect("a bucket name");
-        OriginFingerprint::new("s3", "", "", &name)
+    fn subject(bucket: &str) -> Subject {
+        let bucket: BucketName = bucket.parse().expect("a bucket name");
+        let object = CanonicalObject {
+            origin: OriginFingerprint::new("s3", "", "", &bucket),
+            key: "k".parse().expect("a key"),
+        };
+        object.into()
     }
 
     fn object(etag: &'static str) -> HeaderMap {
@@ -160,7 +197,7 @@ mod tests {
     fn learnt(answer: &[(&'static str, &'static str)]) -> NotModified {
         let known = NotModified::default();
         known.learn(
-            bucket("train"),
+            &subject("train"),
             Cause::SameTag,
             &object("\"e\""),
             &headers(answer),
@@ -169,7 +206,7 @@ mod tests {
     }
 
     fn answer(known: &NotModified, object: &HeaderMap) -> Option<HeaderMap> {
-        let answer = known.answer(bucket("train"), Cause::SameTag, object);
+        let answer = known.answer(&subject("train"), Cause::SameTag, object);
         answer.map(|response| response.into_parts().0.headers)
     }
 
@@ -185,12 +222,25 @@ mod tests {
         let expected = headers(&[("etag", "\"f\""), ("cache-control", "max-age=5")]);
         assert_eq!(answer(&known, &other), Some(expected));
         let cause = Cause::SameDate;
-        assert!(known.answer(bucket("train"), cause, &other).is_none());
+        assert!(known.answer(&subject("train"), cause, &other).is_none());
         assert!(
             known
-                .answer(bucket("other"), Cause::SameTag, &other)
+                .answer(&subject("other"), Cause::SameTag, &other)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn versions_by_their_id_are_another_matter() {
+        let known = learnt(&[("etag", "\"e\"")]);
+        for id in ["null", "v"] {
+            let version = Subject {
+                version_id: Some(id.into()),
+                ..subject("train")
+            };
+            let answer = known.answer(&version, Cause::SameTag, &object("\"f\""));
+            assert!(answer.is_none(), "{id}");
+        }
     }
 
     #[test]
@@ -207,7 +257,7 @@ mod tests {
         other.insert("expires", HeaderValue::from_static("0"));
         assert_eq!(answer(&known, &other), None);
         let copied = headers(&[("etag", "\"f\""), ("expires", "0")]);
-        known.learn(bucket("train"), Cause::SameTag, &other, &copied);
+        known.learn(&subject("train"), Cause::SameTag, &other, &copied);
         assert_eq!(answer(&known, &other), Some(copied));
     }
 

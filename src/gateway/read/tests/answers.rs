@@ -253,6 +253,25 @@ async fn a_304_needs_no_body_and_is_as_the_origins_was() {
 }
 
 #[tokio::test]
+async fn a_range_of_nothing_is_the_origins_to_judge_before_any_condition() {
+    let world = default_world();
+    for (key, size) in [("k", 100), ("empty", 0)] {
+        world.origin.put(key, pattern(size, 1), "v1");
+        world.read(get(key)).await;
+        world.read(unless(key, "\"v1\"")).await;
+        let mut beyond = unless(key, "\"v1\"");
+        beyond.range = range(key, "bytes=100-").range;
+        beyond
+            .headers
+            .insert("range", "bytes=100-".parse().unwrap());
+        let answer = world.read(beyond).await;
+        assert_eq!(answer.1, Source::Bypass, "{key}");
+        let known = world.read(unless(key, "\"v1\"")).await;
+        assert_eq!(known.1, Source::Memory, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn what_stores_differ_in_is_the_origins_to_answer() {
     let world = default_world();
     world.origin.put("k", pattern(100, 1), "v1");
