@@ -14,12 +14,6 @@ pub enum Error {
     NoSuchBucket(BucketName),
     #[error("the key is too long")]
     KeyTooLong,
-    /// A condition does not hold on an object that the origin confirmed in this request.
-    #[error("a precondition does not hold")]
-    PreconditionFailed {
-        /// The header that failed, as S3 names it in `<Condition>`.
-        condition: &'static str,
-    },
     /// Memory and the bypass lane are full.
     #[error("the node is overloaded")]
     SlowDown,

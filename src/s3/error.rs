@@ -281,9 +281,6 @@ fn from_gateway(error: &gateway::Error) -> Refusal {
             "MaxSizeAllowed",
             crate::types::names::MAX_KEY_BYTES.to_string(),
         ),
-        gateway::Error::PreconditionFailed { condition } => {
-            Refusal::new(Code::PreconditionFailed).with("Condition", *condition)
-        }
         gateway::Error::SlowDown => Refusal::new(Code::SlowDown),
         gateway::Error::AccessDenied => Refusal::new(Code::AccessDenied),
         gateway::Error::MissingContentLength => Refusal::new(Code::MissingContentLength),
