@@ -9,6 +9,7 @@ mod life;
 mod memory;
 mod reads;
 mod refusals;
+mod strict;
 mod support;
 mod surface;
 mod tls;
