@@ -4,13 +4,16 @@
 //! deleting it leaves the route in place.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{Forward, exchange, renamed};
 use crate::gateway::write::verify::{self, Claims};
 use crate::gateway::{Error, Request, Upload};
 use crate::origin::Payload;
+use crate::routes::Route;
 use crate::types::Body;
+
+const ARN: &str = "x-amz-bucket-arn";
 
 /// The longest CreateBucketConfiguration that is taken, in bytes.
 const MAX_CONFIGURATION: usize = 64 << 10;
@@ -27,8 +30,7 @@ impl Forward<'_> {
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
         let mut response = renamed(&route, exchange(&route, call).await?).await?;
         let headers = response.headers_mut();
-        // The origin's own name for the bucket.
-        headers.remove("x-amz-bucket-arn");
+        name_in_arn(headers, &route);
         if headers.contains_key(header::LOCATION) {
             let place = HeaderValue::from_str(&format!("/{}", route.bucket));
             let place = place.expect("a bucket's name is a header's value");
@@ -53,5 +55,19 @@ impl Forward<'_> {
         // Whatever came back, or did not: the bucket may be gone.
         self.buckets.forget(route.fingerprint);
         renamed(&route, answer?).await
+    }
+}
+
+/// Names the bucket in its ARN as the client does; an ARN that does not end in the origin's name for it is left out.
+fn name_in_arn(headers: &mut HeaderMap, route: &Route) {
+    if route.bucket == route.origin_bucket {
+        return;
+    }
+    let arn = headers.remove(ARN);
+    let arn = arn.as_ref().and_then(|arn| arn.to_str().ok());
+    let owner = arn.and_then(|arn| arn.strip_suffix(route.origin_bucket.as_str()));
+    if let Some(owner) = owner.filter(|owner| owner.ends_with(':')) {
+        let arn = HeaderValue::from_str(&format!("{owner}{}", route.bucket));
+        headers.insert(ARN, arn.expect("a bucket's name is a header's value"));
     }
 }
