@@ -52,7 +52,7 @@ ID_ELEMENTS = {
     "ContinuationToken": "token",
     "NextContinuationToken": "token",
 }
-CONTROLS = re.compile(rb"&#x((?:1?[0-8bcef]|1[0-9a-f]));", re.IGNORECASE)
+CONTROLS = re.compile(rb"&#(x[0-9a-f]{1,2}|[0-9]{1,2});", re.IGNORECASE)
 ID_HEADERS = {"x-amz-version-id": "version", "x-amz-copy-source-version-id": "version", "x-amz-abort-rule-id": "rule"}
 # Twins are made one after the other: where their dates are those of this run they count as one.
 DATE_ELEMENTS = {"LastModified", "Initiated", "CreationDate", "Date"}
@@ -203,12 +203,19 @@ def document(step, answer):
         return None
     try:
         # What XML has not at all, but stores write in keys.
-        return ElementTree.fromstring(CONTROLS.sub(rb"[\1]", body))
+        return ElementTree.fromstring(CONTROLS.sub(visible, body))
     except ElementTree.ParseError:
         text = body.decode(errors="replace")
         for name in IGNORED_ELEMENTS:
             text = re.sub(f"<{name}>[^<]*</{name}>", f"<{name}/>", text)
         return text
+
+
+def visible(reference):
+    """A character reference, or what stands for one that XML does not have."""
+    digits = reference.group(1).decode().lower()
+    number = int(digits[1:], 16) if digits.startswith("x") else int(digits)
+    return reference.group() if number >= 32 or number in (9, 10, 13) else f"[{number}]".encode()
 
 
 def flatten(step, element, path, lens, table):

@@ -20,7 +20,7 @@ class Deviation:
     def explains(self, origin, finding, difference):
         row = self.row
         statuses = f"{finding.expected.status} -> {finding.got.status}"
-        names = {name.lower() for name, _ in finding.step.query}, {name.lower() for name, _ in finding.step.headers}
+        names = {name for name, _ in finding.step.query}, {name.lower() for name, _ in finding.step.headers}
         return (
             row["origin"] == origin
             and finding.step.operation in row["operations"]

@@ -28,6 +28,7 @@ def configuration(origin, s3_port, admin_port, mark, aliases):
         f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"\n\n[memory]\nlimit = "256MiB"\n',
         f'[origin.{origin.name}]\nkind = "s3"\nregion = "{origins.REGION}"\nendpoint = "{origin.url}"\n'
         f"path_style = true\ncredentials = {credentials}\n",
+        '[drain]\naccept = "1ms"\n',
         f'[bucket."*"]\norigin = "{origin.name}"\n',
     ]
     for number in range(aliases):

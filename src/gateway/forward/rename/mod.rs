@@ -63,7 +63,7 @@ pub(crate) fn is_about(document: &[u8], route: &Route, key: &ObjectKey) -> bool 
         Kind::Key => text.whole == key.as_str(),
         Kind::Location | Kind::Resource | Kind::Message => false,
     };
-    texts(document).is_ok_and(|texts| texts.into_iter().any(names_it))
+    texts(without_marks(document)).is_ok_and(|texts| texts.into_iter().any(names_it))
 }
 
 /// What an element's text is.

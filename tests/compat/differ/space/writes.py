@@ -137,6 +137,9 @@ def put(dice, plan):
     if key.endswith("/") and dice.random() < 0.7:
         body = b""
     step = Step("PutObject", "PUT", bucket, key, [], metadata(dice) + only_if(dice, bucket, key), body)
+    if key.endswith("/"):
+        # versitygw makes the folder before it looks at what the body is claimed to be, and keeps it whatever it finds.
+        return step
     digests(dice, step, body)
     form(dice, step)
     step.repeat = dice.choices([1, 2], [85, 15])[0]
