@@ -157,7 +157,9 @@ impl Chunked {
             let (name, value) = line.split_once(':').ok_or_else(malformed_trailer)?;
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             if name == TRAILER_SIGNATURE {
-                signature = Some(value.to_owned());
+                if signature.replace(value.to_owned()).is_some() {
+                    return Err(malformed_trailer());
+                }
                 continue;
             }
             canonical.push_str(&format!("{name}:{value}\n"));
@@ -335,6 +337,7 @@ mod tests {
         for wire in [
             "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:surprise\r\n\r\n",
             "5\r\nhello\r\n0\r\nnonsense\r\n\r\n",
+            "5\r\nhello\r\n0\r\nx-amz-trailer-signature:a\r\nx-amz-trailer-signature:a\r\n\r\n",
         ] {
             let error = decode(wire, 5, 1000).await.expect_err(wire);
             assert_eq!(

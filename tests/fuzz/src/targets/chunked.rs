@@ -101,7 +101,7 @@ fn reference(wire: &[u8], length: u64, announced: &str) -> Decoded {
 
 fn decode(rest: &mut &[u8], bytes: &mut Vec<u8>, length: u64, announced: &str) -> Option<String> {
     loop {
-        let line = line(rest)?;
+        let line = line(rest).ok()??;
         let digits = line.split(';').next().unwrap_or_default();
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
@@ -117,16 +117,16 @@ fn decode(rest: &mut &[u8], bytes: &mut Vec<u8>, length: u64, announced: &str) -
         let (chunk, after) = rest.split_at(size);
         bytes.extend_from_slice(chunk);
         *rest = after;
-        if !self::line(rest)?.is_empty() {
+        if !self::line(rest).ok()??.is_empty() {
             return None;
         }
     }
-    let mut trailer = None;
-    while let Some(line) = line(rest).filter(|line| !line.is_empty()) {
+    let (mut trailer, mut signatures) = (None, 0);
+    while let Some(line) = line(rest).ok()?.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':')?;
         match name.trim().to_ascii_lowercase() {
             // Of the body without signatures it says nothing.
-            name if name == "x-amz-trailer-signature" => {}
+            name if name == "x-amz-trailer-signature" && signatures == 0 => signatures = 1,
             name if name == announced && trailer.is_none() => {
                 trailer = Some(value.trim().to_owned())
             }
@@ -137,16 +137,20 @@ fn decode(rest: &mut &[u8], bytes: &mut Vec<u8>, length: u64, announced: &str) -
     trailer.filter(|value| whole && HeaderValue::from_str(value).is_ok())
 }
 
-/// The next line, of whichever end; none where nothing is left or it cannot be one.
-fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+/// It can be no line.
+struct Unreadable;
+
+/// The next line, of whichever end; none where nothing is left.
+fn line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a str>, Unreadable> {
     if rest.is_empty() {
-        return None;
+        return Ok(None);
     }
     let end = rest.iter().position(|byte| *byte == b'\n');
     let line = &rest[..end.unwrap_or(rest.len())];
     *rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
     if line.len() > MAX_LINE {
-        return None;
+        return Err(Unreadable);
     }
-    std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
+    let line = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line));
+    line.map(Some).map_err(|_| Unreadable)
 }
