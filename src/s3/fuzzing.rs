@@ -14,6 +14,8 @@ use super::query::{self, Query};
 use super::{form, headers, payload, target};
 use crate::types::{BoxError, Operation, Secret, Target};
 
+pub use super::form::fuzzing::allows;
+
 /// S3's code of a refusal.
 pub type Code = &'static str;
 

@@ -8,6 +8,8 @@ mod answer;
 mod delimiter;
 mod fields;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod head;
 mod parameters;
 mod policy;

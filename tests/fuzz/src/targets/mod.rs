@@ -8,6 +8,7 @@ mod config;
 mod deletion;
 mod document;
 mod form;
+mod form_policy;
 mod headers;
 mod key;
 mod place;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Target] = &[
     deletion::TARGET,
     document::TARGET,
     form::TARGET,
+    form_policy::TARGET,
     headers::TARGET,
     key::TARGET,
     place::TARGET,
