@@ -5,9 +5,11 @@
 
 mod check;
 mod dev;
+mod output;
 mod serve;
 mod signals;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,10 +18,11 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::server;
+use output::Output;
 
 /// The configuration or the usage is wrong.
 const EXIT_CONFIG: u8 = 64;
-/// An address is taken.
+/// Something needed is not to be had: an address, a node.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// A fault of our own.
 const EXIT_INTERNAL: u8 = 70;
@@ -44,14 +47,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Try a configuration: every mistake, then every origin, bucket and address that cannot be had.
+    /// Try a configuration: every mistake, then every origin, bucket, address and disk that cannot be had.
     Check {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// How to tell what was found.
-        #[arg(long, value_enum, default_value_t = check::Output::Text)]
-        output: check::Output,
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
     },
     /// Run a node on this machine over a folder, and print settings for clients.
     Dev(dev::Options),
@@ -92,9 +95,9 @@ fn complete<T>(runtime: Runtime, command: impl Future<Output = T>) -> T {
     code
 }
 
-async fn try_out(config: &Path, output: check::Output) -> ExitCode {
+async fn try_out(config: &Path, output: Output) -> ExitCode {
     let connect: &check::Connect = &|origin| Box::pin(server::connect(origin));
-    match check::run(config, output, connect, &mut std::io::stdout()).await {
+    match check::run(config, output, connect, &mut io::stdout()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("forebay: cannot write the findings: {error}");
@@ -116,14 +119,18 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Prints why a node cannot start; returns the code to exit with.
 fn refuse(error: &server::Error) -> ExitCode {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    let message = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
-    eprintln!("forebay: {message}");
+    eprintln!("forebay: {}", causes(error));
     ExitCode::from(match error {
         server::Error::Config(_) => EXIT_CONFIG,
         server::Error::Bind { .. } => EXIT_UNAVAILABLE,
         server::Error::Telemetry(_) => EXIT_INTERNAL,
     })
+}
+
+/// The error and its causes in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 #[cfg(test)]
