@@ -1,8 +1,155 @@
 //! The tiers: where blocks of bodies are kept.
 //!
-//! One today, in memory. A tier holds *extents*: runs of bytes inside one aligned block of one body. It is asked by the
-//! body's digest and the block's index, and answers with bytes that are handed to the client without a copy. A tier of disk
-//! blocks goes below this one: it takes the extents that [`memory::Tier::insert`] is given, and is asked before a fill starts.
+//! Two, asked in this order: memory and disks. A tier is asked by the body's digest and an offset or block, and answers with
+//! bytes that are handed to the client without a copy. What is read from a disk goes into memory; what is fetched from the
+//! origin goes into memory and is offered to the disks.
 
 pub mod disk;
 pub mod memory;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::memory::{Buffer, Writer};
+use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
+use crate::types::{BodyDigest, CanonicalObject};
+use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
+
+/// What a read is about in the tiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub body: BodyDigest,
+    /// The body's length in bytes.
+    pub size: u64,
+    /// Before which purge nothing counts.
+    pub floor: Epoch,
+}
+
+/// Bytes that came from the origin.
+#[derive(Debug)]
+pub struct Fetched {
+    pub body: BodyDigest,
+    /// The body's length in bytes.
+    pub size: u64,
+    /// Of the buffer's first byte in the body. The buffer lies inside one block.
+    pub start: u64,
+    pub buffer: Buffer,
+    /// The purges that were known when the origin was asked.
+    pub epoch: Epoch,
+    /// Whether a rule says that it is not to be evicted from disks.
+    pub pinned: bool,
+}
+
+/// All tiers of a node.
+#[derive(Debug)]
+pub struct Tiers {
+    pub memory: memory::Tier,
+    pub disks: Arc<Disks>,
+}
+
+impl Tiers {
+    /// Tiers with `memory` bytes of memory.
+    pub fn new(memory: u64, disks: Arc<Disks>) -> Self {
+        Self {
+            memory: memory::Tier::new(memory),
+            disks,
+        }
+    }
+
+    /// The purge before which nothing of `object` counts, and the latest purge of all.
+    pub fn purges(&self, object: &CanonicalObject) -> (Epoch, Epoch) {
+        // The floor after the epoch: a purge in between makes what is fetched now old, never what is old new.
+        let latest = self.disks.epoch();
+        (self.disks.floor(object), latest)
+    }
+
+    /// Whether all of `range` is held, in whichever tier. No I/O.
+    pub fn hold(&self, wanted: &Wanted, range: Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            let missing = self.memory.missing(wanted.body, at..range.end);
+            let Some(run) = missing else { return true };
+            match self.run_on_disk(wanted, run.start) {
+                Some(end) => at = end,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Where the run of pages that a disk holds ends, from the page of `offset` on, inside its block; none where the disks do
+    /// not hold that page. No I/O.
+    pub fn run_on_disk(&self, wanted: &Wanted, offset: u64) -> Option<u64> {
+        let (block, first) = (block_of(offset), page_of(offset));
+        let held = self.disks.held(id(wanted, block), wanted.floor);
+        let run = held.run(first);
+        let end = u64::from(block) * BLOCK + u64::from(first + run) * PAGE;
+        (run > 0).then_some(end.min(wanted.size))
+    }
+
+    /// Reads whole pages from a disk: `range` lies inside one block, begins where a page does and ends where a page or the body
+    /// does; `writer` is empty and has room for it.
+    ///
+    /// # Errors
+    /// [`Miss`]: the bytes are to be had from the origin.
+    pub async fn load(
+        &self,
+        wanted: &Wanted,
+        range: Range<u64>,
+        writer: Writer,
+    ) -> Result<Buffer, Miss> {
+        debug_assert_eq!(range.start, page_floor(range.start));
+        debug_assert_eq!(range.end, page_ceil(range.end, wanted.size));
+        let block = id(wanted, block_of(range.start));
+        let (start, end) = (in_block(range.start), in_block(range.end - 1) + 1);
+        self.disks
+            .read(block, start..end, wanted.floor, writer)
+            .await
+    }
+
+    /// Keeps what was read from a disk.
+    pub fn loaded(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
+        self.memory.insert(wanted.body, start, buffer);
+    }
+
+    /// Keeps what came from the origin.
+    pub fn fetched(&self, fetched: Fetched) {
+        let Fetched {
+            body, size, start, ..
+        } = fetched;
+        self.memory.insert(body, start, fetched.buffer.clone());
+        let index = block_of(start);
+        let length = (size - u64::from(index) * BLOCK).min(BLOCK);
+        self.disks.offer(Offer {
+            block: BlockId { body, index },
+            block_length: u32::try_from(length).expect("a block is small"),
+            start: in_block(start),
+            buffer: fetched.buffer,
+            epoch: fetched.epoch,
+            pinned: fetched.pinned,
+        });
+    }
+}
+
+impl Pages {
+    /// How many pages follow one another from page `first` on, it included.
+    pub fn run(self, first: u32) -> u32 {
+        (self.0 >> first).trailing_ones()
+    }
+}
+
+fn id(wanted: &Wanted, index: u32) -> BlockId {
+    BlockId {
+        body: wanted.body,
+        index,
+    }
+}
+
+/// The page of an offset, in its block.
+fn page_of(offset: u64) -> u32 {
+    u32::try_from(offset % BLOCK / PAGE).expect("a block has few pages")
+}
+
+fn in_block(offset: u64) -> u32 {
+    u32::try_from(offset % BLOCK).expect("a block is small")
+}

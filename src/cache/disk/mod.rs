@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::memory::{Buffer, Writer};
-use crate::types::BodyDigest;
+use crate::types::{BodyDigest, CanonicalObject};
 
 /// A configured disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,16 @@ impl Disks {
         _writer: Writer,
     ) -> Result<Buffer, Miss> {
         Err(Miss::Absent)
+    }
+
+    /// Before which purge nothing of `object` counts.
+    pub fn floor(&self, _object: &CanonicalObject) -> Epoch {
+        Epoch::default()
+    }
+
+    /// How many purges there were.
+    pub fn epoch(&self) -> Epoch {
+        Epoch::default()
     }
 
     /// Takes bytes that a reader has just missed, if they are worth keeping and the disk can follow. Never waits.

@@ -298,7 +298,8 @@ impl Crew {
     /// on its way. Of a larger one only the first part is taken; the rest comes in parallel.
     fn adopt(&self, record: &Record, source: &Arc<Source>, range: Range<u64>, answer: Body) {
         let body = self.bodies.of(&record.body);
-        if source.tier.missing(body.digest, range.clone()).is_none() {
+        let held = source.tiers.memory.missing(body.digest, range.clone());
+        if held.is_none() {
             return;
         }
         let end = if range.end - range.start <= SEGMENT {

@@ -120,8 +120,8 @@ impl Gateway {
             let guess = old.parts.guess(number);
             guess.is_some_and(|range| {
                 let range = range.start..range.end.min(old.body.size());
-                let missing = || source.tier.missing(old.body.digest(), range.clone());
-                !range.is_empty() && missing().is_none()
+                let wanted = source.wanted(&self.bodies.of(&old.body));
+                !range.is_empty() && source.tiers.hold(&wanted, range)
             })
         });
         let bytes = if headers_will_do || is_held {

@@ -14,6 +14,7 @@ mod fill;
 pub(super) mod fuzzing;
 mod head;
 mod know;
+mod load;
 mod not_kept;
 mod not_modified;
 mod pass_through;
@@ -96,7 +97,9 @@ impl Gateway {
             origin: route.fingerprint,
             key: route.origin_key(&read.key)?,
         };
+        let purges = self.tiers.purges(&object);
         let source = Arc::new(From {
+            purges,
             keeping: route.rule(&read.key).keeping,
             route,
             subject: Subject {
@@ -104,7 +107,7 @@ impl Gateway {
                 version_id: read.version_id.as_deref().map(Arc::from),
             },
             records: Arc::clone(&self.records),
-            tier: Arc::clone(&self.tier),
+            tiers: Arc::clone(&self.tiers),
             memory: self.memory.clone(),
             metrics: Arc::clone(&self.metrics),
             tasks: self.tasks.clone(),
@@ -285,7 +288,8 @@ impl Gateway {
         let told = match reader.first() {
             First::Own => Source::Origin,
             First::Joined => Source::Coalesced,
-            First::Tier => told,
+            First::Disk => Source::Disk,
+            First::Memory => told,
         };
         let mut response = head::found(&record, asked, read.checksum_mode);
         if let Some(first) = first {

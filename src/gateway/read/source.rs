@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::bodies::BodyState;
 use super::fill::Failure;
-use crate::cache;
+use crate::cache::disk::Epoch;
+use crate::cache::{self, Tiers, Wanted};
 use crate::gateway::forward::accept;
-use crate::memory::Memory;
+use crate::memory::{Buffer, Memory};
 use crate::origin::answer::{describe, part_placed};
 use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Payload};
 use crate::records::Records;
@@ -32,7 +34,9 @@ pub(super) struct Source {
     /// How the object is kept.
     pub(super) keeping: Keeping,
     pub(super) records: Arc<Records>,
-    pub(super) tier: Arc<cache::memory::Tier>,
+    pub(super) tiers: Arc<Tiers>,
+    /// Before which purge nothing of the object counts, and the latest purge when the read came.
+    pub(super) purges: (Epoch, Epoch),
     pub(super) memory: Memory,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Tasks,
@@ -147,6 +151,27 @@ impl Source {
             ));
         }
         Ok(answer)
+    }
+
+    /// What the tiers are asked for a body of this object.
+    pub(super) fn wanted(&self, body: &BodyState) -> Wanted {
+        Wanted {
+            body: body.digest,
+            size: body.id.size(),
+            floor: self.purges.0,
+        }
+    }
+
+    /// Gives bytes that came from the origin to the tiers. They begin at `start` and lie inside one block.
+    pub(super) fn keep(&self, body: &BodyState, start: u64, buffer: Buffer) {
+        self.tiers.fetched(cache::Fetched {
+            body: body.digest,
+            size: body.id.size(),
+            start,
+            buffer,
+            epoch: self.purges.1,
+            pinned: false,
+        });
     }
 
     /// Counts bytes that a fill received.
