@@ -15,7 +15,7 @@ use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
 use crate::types::{BodyDigest, CanonicalObject};
 use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
 
-/// What a read is about in the tiers.
+/// What a read is about in the tiers: a body, as it was fetched since some purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub body: BodyDigest,
@@ -28,9 +28,7 @@ pub struct Wanted {
 /// Bytes that came from the origin.
 #[derive(Debug)]
 pub struct Fetched {
-    pub body: BodyDigest,
-    /// The body's length in bytes.
-    pub size: u64,
+    pub wanted: Wanted,
     /// Of the buffer's first byte in the body. The buffer lies inside one block.
     pub start: u64,
     pub buffer: Buffer,
@@ -67,7 +65,7 @@ impl Tiers {
     pub fn hold(&self, wanted: &Wanted, range: Range<u64>) -> bool {
         let mut at = range.start;
         while at < range.end {
-            let missing = self.memory.missing(wanted.body, at..range.end);
+            let missing = self.memory.missing(wanted, at..range.end);
             let Some(run) = missing else { return true };
             match self.run_on_disk(wanted, run.start) {
                 Some(end) => at = end,
@@ -109,19 +107,17 @@ impl Tiers {
 
     /// Keeps what was read from a disk.
     pub fn loaded(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
-        self.memory.insert(wanted.body, start, buffer);
+        self.memory.insert(wanted, start, buffer);
     }
 
     /// Keeps what came from the origin.
     pub fn fetched(&self, fetched: Fetched) {
-        let Fetched {
-            body, size, start, ..
-        } = fetched;
-        self.memory.insert(body, start, fetched.buffer.clone());
+        let Fetched { wanted, start, .. } = fetched;
+        self.memory.insert(&wanted, start, fetched.buffer.clone());
         let index = block_of(start);
-        let length = (size - u64::from(index) * BLOCK).min(BLOCK);
+        let length = (wanted.size - u64::from(index) * BLOCK).min(BLOCK);
         self.disks.offer(Offer {
-            block: BlockId { body, index },
+            block: id(&wanted, index),
             block_length: u32::try_from(length).expect("a block is small"),
             start: in_block(start),
             buffer: fetched.buffer,

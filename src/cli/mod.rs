@@ -1,11 +1,15 @@
-//! The command line: `forebay serve`, `forebay dev`, `forebay check`.
+//! The command line: `forebay serve`, `forebay dev`, `forebay check`; `purge` and `where`, which ask a running node.
 //!
 //! Answers go to stdout, logs and complaints to stderr. Exit codes are those of sysexits.h: 64 for a wrong configuration or
 //! usage, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
 
+mod admin;
 mod check;
 mod dev;
+mod location;
 mod output;
+mod place;
+mod purge;
 mod serve;
 mod signals;
 
@@ -58,6 +62,10 @@ enum Command {
     },
     /// Run a node on this machine over a folder, and print settings for clients.
     Dev(dev::Options),
+    /// Make a running node forget objects: their next read asks the origin, for headers and bytes.
+    Purge(purge::Options),
+    /// Tell what a running node knows of an object, and where its bytes are.
+    Where(place::Options),
 }
 
 /// Runs the command that the process was started with.
@@ -84,6 +92,8 @@ pub fn run() -> ExitCode {
             Command::Serve { config } => serve::run(config).await,
             Command::Check { config, output } => try_out(&config, output).await,
             Command::Dev(options) => dev::run(options).await,
+            Command::Purge(options) => ended(purge::run(&options, &mut io::stdout()).await),
+            Command::Where(options) => ended(place::run(&options, &mut io::stdout()).await),
         }
     })
 }
@@ -101,6 +111,21 @@ async fn try_out(config: &Path, output: Output) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("forebay: cannot write the findings: {error}");
+            ExitCode::from(EXIT_INTERNAL)
+        }
+    }
+}
+
+/// Prints why a node did not do what it was asked; returns the code to exit with.
+fn ended(asked: io::Result<Result<(), admin::Failure>>) -> ExitCode {
+    match asked {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
+            eprintln!("forebay: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+        Err(error) => {
+            eprintln!("forebay: cannot write the answer: {error}");
             ExitCode::from(EXIT_INTERNAL)
         }
     }

@@ -22,6 +22,7 @@ mod model;
 
 use std::sync::Arc;
 
+use crate::cache::disk::Epoch;
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::routes::Freshness;
@@ -47,6 +48,8 @@ pub struct Record {
     pub checksums_known: bool,
     /// When the request was sent whose answer this is.
     pub fetched_at: Moment,
+    /// The latest purge of all when the origin was asked: a later one that covers the object makes the record worth nothing.
+    pub epoch: Epoch,
     /// The body's parts, shared by all records of the body.
     pub parts: Arc<Parts>,
 }

@@ -111,6 +111,11 @@ impl Node {
         self.door.handle(request, peer).await
     }
 
+    /// The gateway, for those who ask about objects rather than for them.
+    pub(super) fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.gateway)
+    }
+
     /// Brings the metrics' gauges up to date.
     pub(super) fn observe(&self) {
         self.gateway.observe();

@@ -155,6 +155,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     let admin = Admin::new(
         admin_config(&config),
         readiness.clone(),
+        node.gateway(),
         Arc::clone(&metrics),
         exporter,
         clock,

@@ -4,12 +4,16 @@
 //! it returns; writing ([`Disks::offer`]) is off the request's path, bounded, and drops what it cannot follow. Each disk is
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
+pub mod purges;
+
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::memory::{Buffer, Writer};
-use crate::types::{BodyDigest, CanonicalObject};
+use crate::types::{BodyDigest, CanonicalObject, OriginFingerprint};
+use purges::{Covered, Purges};
 
 /// A configured disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub struct BlockId {
 pub struct Pages(pub u16);
 
 /// When something was fetched, counted in purges: what is older than a purge that covers its object is not there any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u32);
 
 /// Why a block could not be read. The reader asks the origin.
@@ -70,7 +74,9 @@ pub struct Offer {
 
 /// The disks.
 #[derive(Debug, Default)]
-pub struct Disks {}
+pub struct Disks {
+    purges: Purges,
+}
 
 impl Disks {
     /// No disks.
@@ -99,13 +105,26 @@ impl Disks {
     }
 
     /// Before which purge nothing of `object` counts.
-    pub fn floor(&self, _object: &CanonicalObject) -> Epoch {
-        Epoch::default()
+    pub fn floor(&self, object: &CanonicalObject) -> Epoch {
+        self.purges.floor(object)
     }
 
     /// How many purges there were.
     pub fn epoch(&self) -> Epoch {
-        Epoch::default()
+        self.purges.latest()
+    }
+
+    /// Purges what is covered of an origin's bucket.
+    ///
+    /// # Errors
+    /// It holds, but not on every disk.
+    pub async fn purge(&self, origin: OriginFingerprint, covered: Covered) -> io::Result<Epoch> {
+        Ok(self.purges.add(origin, covered))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        true
     }
 
     /// Takes bytes that a reader has just missed, if they are worth keeping and the disk can follow. Never waits.

@@ -20,6 +20,7 @@ use super::fill::{Fill, Run};
 use super::pins::Pins;
 use super::plan::LARGEST_FILL;
 use super::source::{Source, ToldPart};
+use crate::cache::disk::Epoch;
 use crate::clock::{Clock, Moment};
 use crate::origin::{self, Fetched, Get, ObjectHead};
 use crate::records::{Part, Record, Records, Ticket};
@@ -61,6 +62,8 @@ impl How {
 struct Topic {
     subject: Subject,
     part: Option<PartNumber>,
+    /// Who comes after a purge joins no flight from before it.
+    floor: Epoch,
 }
 
 /// What a flight brought back.
@@ -138,6 +141,7 @@ impl Crew {
         let topic = Topic {
             subject: source.subject.clone(),
             part: how.part(),
+            floor: source.purges.0,
         };
         let (mut outcome, own) = {
             let mut flying = lock(&self.flights.flying);
@@ -271,7 +275,7 @@ impl Crew {
             .body_id(&source.subject.object)
             .expect("an object that may be kept has a strong ETag");
         let before = self.records.lookup(&source.subject).record;
-        let before = before.filter(|before| before.body == body);
+        let before = before.filter(|before| before.body == body && source.counts(before));
         let parts = before
             .map(|before| Arc::clone(&before.parts))
             .unwrap_or_default();
@@ -283,6 +287,7 @@ impl Crew {
             head,
             checksums_known,
             fetched_at,
+            epoch: source.purges.1,
             parts,
         };
         let (Ok(record) | Err(record)) = self.records.admit(ticket, &source.subject, record);
@@ -297,8 +302,11 @@ impl Crew {
     /// A body of up to a segment is read on to its end: it is one request, and breaking it off would waste what is already
     /// on its way. Of a larger one only the first part is taken; the rest comes in parallel.
     fn adopt(&self, record: &Record, source: &Arc<Source>, range: Range<u64>, answer: Body) {
-        let body = self.bodies.of(&record.body);
-        let held = source.tiers.memory.missing(body.digest, range.clone());
+        let body = self.bodies.of(&record.body, source.purges.0);
+        let held = source
+            .tiers
+            .memory
+            .missing(&source.wanted(&body), range.clone());
         if held.is_none() {
             return;
         }

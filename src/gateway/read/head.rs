@@ -78,6 +78,7 @@ mod tests {
             head,
             checksums_known: true,
             fetched_at: Moment::default(),
+            epoch: Default::default(),
             parts: Arc::default(),
         }
     }

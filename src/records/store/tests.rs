@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use crate::cache::disk::Epoch;
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::types::{ETag, OriginFingerprint, PartNumber};
@@ -39,6 +40,7 @@ fn record(key: &str, version: u64) -> Record {
         head,
         checksums_known: false,
         fetched_at: Moment(Duration::from_secs(version)),
+        epoch: Epoch(0),
         parts: Arc::default(),
     }
 }
