@@ -164,3 +164,77 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(admin: &str) -> Connection {
+        Connection {
+            admin: admin.parse().unwrap(),
+            token_file: None,
+            token_env: None,
+        }
+    }
+
+    fn mistake(connection: &Connection) -> String {
+        let failure = connection.request(Method::GET, "/where", None).unwrap_err();
+        assert_eq!(failure.exit_code(), EXIT_CONFIG);
+        failure.to_string()
+    }
+
+    #[test]
+    fn a_question_goes_below_the_url_with_the_token_from_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "t0ken\r\n").unwrap();
+        let connection = Connection {
+            token_file: Some(file.path().to_owned()),
+            ..connection("http://node:9001/")
+        };
+        let document = serde_json::json!({ "bucket": "b" });
+        let request = connection.request(Method::POST, "/purge", Some(&document));
+        let request = request.unwrap();
+        assert_eq!(request.uri(), "http://node:9001/purge");
+        assert_eq!(request.headers()["authorization"], "Bearer t0ken");
+        assert_eq!(request.headers()["content-type"], "application/json");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_told_without_the_token() {
+        for admin in ["https://node:9001", "node:9001", "/where"] {
+            assert!(mistake(&connection(admin)).contains("--admin"), "{admin}");
+        }
+        let token = Connection {
+            token_env: Some("wJalrXUtnFEMI".to_owned()),
+            ..connection("http://node:9001")
+        };
+        let told = mistake(&token);
+        assert!(
+            told.contains("--token-env") && !told.contains("wJalr"),
+            "{told}"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "t0\nken").unwrap();
+        let token = Connection {
+            token_file: Some(file.path().to_owned()),
+            ..connection("http://node:9001")
+        };
+        let told = mistake(&token);
+        assert!(told.contains("header") && !told.contains("ken\""), "{told}");
+    }
+
+    #[test]
+    fn a_node_that_is_ill_is_told_apart_from_a_wrong_question() {
+        let refused = |status| Failure::Refused {
+            status,
+            reason: String::new(),
+        };
+        for (status, code) in [
+            (StatusCode::NOT_FOUND, EXIT_CONFIG),
+            (StatusCode::UNAUTHORIZED, EXIT_CONFIG),
+            (StatusCode::INTERNAL_SERVER_ERROR, EXIT_UNAVAILABLE),
+        ] {
+            assert_eq!(refused(status).exit_code(), code);
+        }
+    }
+}
