@@ -4,6 +4,10 @@
 //! it returns; writing ([`Disks::offer`]) is off the request's path, bounded, and drops what it cannot follow. Each disk is
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
+pub mod placement;
+pub mod purges;
+pub mod space;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
