@@ -93,7 +93,7 @@ pub(super) async fn purge(
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 %bucket,
-                "a purge could not be written to every disk"
+                "a purge could be written to no disk"
             );
             Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
         }

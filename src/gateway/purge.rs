@@ -8,7 +8,6 @@ use std::io;
 use super::Gateway;
 use super::place::Unroutable;
 use crate::cache::disk::Epoch;
-use crate::cache::disk::purges::Covered;
 use crate::types::{BucketName, ObjectKey};
 
 /// What to purge of a bucket, as clients see it.
@@ -25,8 +24,8 @@ pub enum Purge {
 pub struct Purged {
     /// Its number.
     pub epoch: Epoch,
-    /// Whether it holds when the node starts again: there are disks, and each of them has it. Where there are none there
-    /// is nothing that it would have to hold for.
+    /// Whether it holds when the node starts again: there are disks, and one of them at least has it, which tells the
+    /// others. Where there are none there is nothing that it would have to hold for.
     pub durable: bool,
 }
 
@@ -36,7 +35,7 @@ pub enum Error {
     #[error(transparent)]
     Unroutable(#[from] Unroutable),
     /// It holds until the node stops.
-    #[error("it holds until the node stops, but could not be written to every disk: {0}")]
+    #[error("it holds until the node stops, but could be written to no disk: {0}")]
     NotDurable(#[from] io::Error),
 }
 
@@ -47,14 +46,17 @@ impl Gateway {
     /// [`Error`].
     pub async fn purge(&self, bucket: &BucketName, purge: &Purge) -> Result<Purged, Error> {
         let route = self.route(bucket)?;
-        let covered = match purge {
+        let (disks, origin) = (&self.tiers.disks, route.fingerprint);
+        let epoch = match purge {
             Purge::Prefix(prefix) => {
-                Covered::Prefix(route.origin_prefix(prefix).map_err(Unroutable::from)?)
+                let prefix = route.origin_prefix(prefix).map_err(Unroutable::from)?;
+                disks.purge(origin, &prefix).await?
             }
-            Purge::Key(key) => Covered::Key(route.origin_key(key).map_err(Unroutable::from)?),
+            Purge::Key(key) => {
+                let key = route.origin_key(key).map_err(Unroutable::from)?;
+                disks.purge_key(origin, &key).await?
+            }
         };
-        let disks = &self.tiers.disks;
-        let epoch = disks.purge(route.fingerprint, covered).await?;
         tracing::info!(%bucket, purge = ?purge, epoch = epoch.0, "purged");
         Ok(Purged {
             epoch,

@@ -57,6 +57,16 @@ impl OriginFingerprint {
     pub fn new(kind: &str, endpoint: &str, region: &str, bucket: &BucketName) -> Self {
         Self(digest(&[kind, endpoint, region, bucket.as_str()]))
     }
+
+    /// A fingerprint as it was kept.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The fingerprint as it is kept.
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
 }
 
 /// An object, under whatever bucket name and prefix clients know it: origin fingerprint and full origin key.

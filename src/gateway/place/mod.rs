@@ -4,6 +4,7 @@
 mod runs;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -190,10 +191,11 @@ impl Gateway {
                 body: digest,
                 index,
             };
+            let (path, disk) = self.tiers.disks.place(id, floor).unzip();
             let held = Held {
                 memory: self.tiers.memory.pages(&wanted, index),
-                disk: self.tiers.disks.held(id, floor),
-                path: None,
+                disk: disk.unwrap_or_default(),
+                path: path.map(Path::to_owned),
             };
             place.totals.add(&held, index, size);
             runs.add(index, held);
