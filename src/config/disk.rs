@@ -3,14 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::section::Section;
-use crate::cache::disk::Config;
+use crate::cache::disk::{Config, LEAST_CAPACITY};
 use crate::types::ByteSize;
 
 /// The most disks of a node: more than a machine has bays, and each takes threads and memory of its own.
 const MOST_DISKS: usize = 16;
-
-/// The least capacity: 32 segments of 16 MiB, below which the kinds of blocks would push each other out.
-const LEAST_CAPACITY: ByteSize = ByteSize(512 << 20);
 
 /// Reads every `[[disk]]`.
 pub(super) fn read(file: &mut Section<'_, '_>) -> Vec<Config> {
@@ -64,11 +61,12 @@ fn path(section: &mut Section<'_, '_>, earlier: &mut Vec<PathBuf>) -> Option<Pat
 
 fn capacity(section: &mut Section<'_, '_>) -> Option<ByteSize> {
     let capacity: ByteSize = section.required("capacity")?;
-    if capacity < LEAST_CAPACITY {
+    let least = ByteSize(LEAST_CAPACITY);
+    if capacity < least {
         section.problem(
             "capacity",
             format!("{capacity} is too little"),
-            &format!("write at least \"{LEAST_CAPACITY}\", or leave the disk out"),
+            &format!("write at least \"{least}\", or leave the disk out"),
         );
         return None;
     }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use hyper::{Request, Response};
 
+use super::disks;
 use crate::auth::{Auth, Grant, Identity};
+use crate::cache::disk::Disks;
 use crate::clock::Clock;
 use crate::config::{self, Access, Config, Store};
 use crate::gateway::Gateway;
@@ -26,6 +28,7 @@ use crate::types::{Body, OriginName, Principal, Problems};
 pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
+    disks: Arc<Disks>,
     auth: Arc<ArcSwap<Auth>>,
     origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
@@ -53,6 +56,7 @@ impl Node {
             },
             clock.clone(),
         );
+        let disks = disks::open(config, metrics, clock, background).await;
         let metrics = Arc::clone(metrics);
         let gateway = Gateway::new(
             routes,
@@ -61,7 +65,8 @@ impl Node {
             Arc::clone(&metrics),
             background.clone(),
             clock.clone(),
-        );
+        )
+        .with_disks(Arc::clone(&disks));
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {
@@ -80,6 +85,7 @@ impl Node {
         Ok(Self {
             door,
             gateway,
+            disks,
             auth,
             origins: Mutex::new(origins),
             metrics,
@@ -119,6 +125,12 @@ impl Node {
     /// Brings the metrics' gauges up to date.
     pub(super) fn observe(&self) {
         self.gateway.observe();
+        self.disks.measure();
+    }
+
+    /// Writes what waits for the disks, and gives them up.
+    pub(super) async fn close_disks(&self) {
+        self.disks.close().await;
     }
 }
 

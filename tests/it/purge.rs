@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::client::Ask;
 use crate::support::content;
 use crate::support::node::{Settings, TestNode};
 use crate::support::origin::TestOrigin;
+use crate::support::process::PATIENCE;
 
 const MIB: u64 = 1 << 20;
 
@@ -192,6 +194,67 @@ async fn where_tells_what_is_known_and_which_pages_are_held() {
     origin.seen();
     forebay(&node, &ask).await;
     assert_eq!(origin.seen().len(), 0, "it asks nobody");
+}
+
+/// The configuration of a disk in a folder.
+fn disk(folder: &TempDir) -> String {
+    let path = folder.path().display();
+    format!("[[disk]]\npath = \"{path}/disk\"\ncapacity = \"512MiB\"\n")
+}
+
+/// Where an object is, once `is_so`.
+async fn place(node: &TestNode, key: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let location = format!("s3://train/{key}");
+    let looking = async {
+        loop {
+            let told = forebay(node, &["where", &location, "--output", "json"]).await;
+            if is_so(&told.json()) {
+                return told.json();
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.expect("in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_reaches_the_disks_and_holds_when_the_node_starts_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (origin, node) = warm(&["a", "ab", "b"], &disk(&folder)).await;
+    let all = |told: &Value| told["totals"]["disk_pages"] == 48;
+    for key in ["a", "ab", "b"] {
+        let told = place(&node, key, all).await;
+        let path = told["blocks"][0]["path"].as_str().expect("a path");
+        assert!(path.ends_with("/disk"), "{told}");
+        assert_eq!(told["blocks"][0]["disk"], "0-15");
+    }
+    let arguments = ["purge", "s3://train/a", "--exact", "--output", "json"];
+    let told = forebay(&node, &arguments).await.json();
+    assert_eq!(told["durable"], true);
+    node.running.shutdown().await;
+
+    let settings = Settings {
+        freshness: "\"immutable\"",
+        more: disk(&folder),
+        ..Settings::default()
+    };
+    let node = TestNode::before(&origin, settings).await;
+    for key in ["a", "ab", "b"] {
+        node.client
+            .send(&Ask::new("HEAD", &format!("/train/{key}")))
+            .await;
+    }
+    for key in ["ab", "b"] {
+        place(&node, key, all).await;
+    }
+    let purged = place(&node, "a", |told| !told["record"].is_null()).await;
+    assert_eq!(purged["totals"]["disk_pages"], 0, "{purged}");
+    let kept = ("disk".to_owned(), 0);
+    assert_eq!(read(&origin, &node, "ab", 2).await, kept);
+    assert_eq!(read(&origin, &node, "b", 3).await, kept);
+    let anew = ("origin".to_owned(), 3 * MIB);
+    assert_eq!(read(&origin, &node, "a", 1).await, anew);
+    place(&node, "a", all).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
