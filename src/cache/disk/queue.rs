@@ -79,7 +79,10 @@ impl Queue {
         let end = offer.start + u32::try_from(offer.buffer.filled()).unwrap_or(0);
         let pages = Pages::within(offer.start..end, offer.block_length);
         let held = self.pending.get(&offer.block);
-        if held.is_some_and(|held| held.epoch > offer.epoch) {
+        let late = |held: &Pending| {
+            held.epoch > offer.epoch || held.block_length != offer.block_length
+        };
+        if held.is_some_and(late) {
             return Err(DiskWrite::Stale);
         }
         if pages.is_empty() {

@@ -20,7 +20,7 @@ use super::queue::{self, Pending, Run};
 use super::scratch::Aligned;
 use super::segment::{self, Segment};
 use super::space::{Class, Contents, Place, Positions, Reason, SlotNumber};
-use super::{BlockId, Epoch, checksum};
+use super::{Epoch, checksum};
 use crate::types::layout::{BLOCK, PAGE};
 use crate::types::outcome::DiskWrite;
 
@@ -125,7 +125,7 @@ impl Opened {
 
     /// Adds pages to a block in its slot.
     fn gain(&self, found: Found, pending: &Pending, stamp: Stamp) -> Result<(), NotRead> {
-        let (segment, mut entry) = self.held_entry(found, pending.block)?;
+        let (segment, mut entry) = self.held_entry(found, pending)?;
         // The entry may tell of more than the index does, where a write of it was taken for failed.
         let pending = pending.clone().without(entry.pages);
         let pages = entry.pages.union(pending.pages).count();
@@ -147,17 +147,26 @@ impl Opened {
     }
 
     /// The entry of a block that is held. One that is damaged is held no longer.
-    fn held_entry(&self, found: Found, block: BlockId) -> Result<(Arc<Segment>, Entry), NotRead> {
-        let read = self.entry(found, block);
+    fn held_entry(
+        &self,
+        found: Found,
+        pending: &Pending,
+    ) -> Result<(Arc<Segment>, Entry), NotRead> {
+        let read = self.entry(found, pending.block);
         if let Err(NotRead::Damaged(_)) = read {
             self.space().free(found.slot);
         }
-        read
+        let (segment, entry) = read?;
+        // A block has one length; pages of two would not fit together.
+        if entry.block_length != pending.block_length {
+            return Err(NotRead::Absent);
+        }
+        Ok((segment, entry))
     }
 
     /// A block with all that its old slot holds of it; without, where that cannot be read.
     fn with_old_pages(&self, found: Found, mut pending: Pending) -> io::Result<Pending> {
-        let old = self.old_pages(found, pending.block);
+        let old = self.old_pages(found, &pending);
         let (entry, bytes) = match old {
             Ok(old) => old,
             Err(NotRead::Failed(error)) => return Err(error),
@@ -176,8 +185,8 @@ impl Opened {
     }
 
     /// What a slot holds of its block, each page where it is in the block.
-    fn old_pages(&self, found: Found, block: BlockId) -> Result<(Entry, Bytes), NotRead> {
-        let (segment, entry) = self.held_entry(found, block)?;
+    fn old_pages(&self, found: Found, pending: &Pending) -> Result<(Entry, Bytes), NotRead> {
+        let (segment, entry) = self.held_entry(found, pending)?;
         let mut bytes = Aligned::zeros(usize::try_from(BLOCK).expect("2^20"));
         let read = Self::each_page(&segment, found.slot.slot(), &entry, |page, read| {
             let start = pages::bytes_of(page, entry.block_length).start as usize;

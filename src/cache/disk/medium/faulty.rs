@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::super::scratch::{Aligned, Scratch};
 use super::{File, Medium, Mode, Room};
 
 /// What is asked of the medium.
@@ -26,6 +27,14 @@ pub enum Operation {
     Read,
     /// Writing in place.
     Write,
+    /// Any that changes what is on the disk: replacing, taking room, writing.
+    Change,
+}
+
+impl Operation {
+    fn changes(self) -> bool {
+        matches!(self, Self::Replace | Self::Allocate | Self::Write)
+    }
 }
 
 /// How an operation goes wrong.
@@ -33,7 +42,8 @@ pub enum Operation {
 pub enum Wrong {
     /// With an error of the system, as `EIO` is 5.
     Error(i32),
-    /// A read gives this many bytes fewer than it should; a write leaves them away and fails.
+    /// A read gives this many bytes fewer than it should; a write leaves what is there in the place of its last so many bytes,
+    /// and fails: it is torn.
     Short(usize),
     /// The first bit of what is read is another.
     Flip,
@@ -152,7 +162,7 @@ impl Faulty {
         self.state.lock().hanging
     }
 
-    /// Writes in place, replacements and allocations that were asked for so far.
+    /// Operations of the kind [`Operation::Change`] that were asked for so far.
     pub fn writes(&self) -> u64 {
         self.state.lock().writes
     }
@@ -166,8 +176,7 @@ impl State {
     /// What goes wrong with this call, if anything; hangs and errors happen here.
     fn meet(&self, operation: Operation, path: &Path) -> io::Result<Option<Wrong>> {
         let mut plan = self.lock();
-        let changes = [Operation::Write, Operation::Replace, Operation::Allocate];
-        plan.writes += u64::from(changes.contains(&operation));
+        plan.writes += u64::from(operation.changes());
         let wrong = plan.next(operation, path);
         match wrong {
             Some(Wrong::Error(code)) => Err(io::Error::from_raw_os_error(code)),
@@ -191,7 +200,11 @@ impl Plan {
         let path = path.to_string_lossy();
         let mut wrong = None;
         for fault in &mut self.faults {
-            let meant = fault.operation.is_none_or(|it| it == operation);
+            let meant = match fault.operation {
+                None => true,
+                Some(Operation::Change) => operation.changes(),
+                Some(meant) => meant == operation,
+            };
             if !meant || !path.contains(&fault.path) {
                 continue;
             }
@@ -307,8 +320,12 @@ impl File for FaultyFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self.state.meet(Operation::Write, &self.path)? {
             Some(Wrong::Short(by)) => {
-                let left = bytes.len().saturating_sub(by) / super::ALIGN * super::ALIGN;
-                self.inner.write_at(&bytes[..left], offset)?;
+                let left = bytes.len().saturating_sub(by);
+                let mut scratch = Scratch::new(bytes.len());
+                let there = scratch.read(&*self.inner, offset, bytes.len())?;
+                let mut torn = Aligned::copy(there);
+                torn.as_mut()[..left].copy_from_slice(&bytes[..left]);
+                self.inner.write_at(torn.as_ref(), offset)?;
                 Err(io::ErrorKind::WriteZero.into())
             }
             Some(Wrong::Error(_) | Wrong::Hang | Wrong::Flip) | None => {

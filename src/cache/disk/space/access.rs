@@ -2,27 +2,23 @@
 //!
 //! A *turn* is as many ticks as blocks are held. How long a block rests is told in eighths of a turn: the same pattern of
 //! accesses gives the same figures on a small disk and on a large one. A reader who takes a block in sixteen ranges has
-//! accessed it once: what comes again within a sixteenth of a turn is part of the same access.
+//! accessed it once: what comes again within an eighth of a turn is part of the same access.
 
-use super::sketch::Sketch;
+use super::ghosts::{Ghost, Ghosts, longest_rest};
 use super::slot::Slot;
 
 /// Ticks in a turn, at least: with few blocks, or none, turns would rush by.
 const SHORTEST_TURN: u32 = 64;
-/// Turns after which counts are halved.
-const HALVE_AFTER: u32 = 4;
-/// Misses that are remembered to tell whether the next is part of the same access.
-const REMEMBERED: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Accesses {
     now: u32,
     turn: u32,
-    /// Ticks since the counts were halved.
-    counted: u32,
-    sketch: Sketch,
-    /// The last misses: their hashes, and when.
-    missed: Box<[(u32, u32)]>,
+    /// Eighths of turns that have passed, of whatever length turns had then.
+    eighths: u32,
+    /// Ticks of this eighth.
+    ticks: u32,
+    ghosts: Ghosts,
 }
 
 impl Accesses {
@@ -30,9 +26,9 @@ impl Accesses {
         Self {
             now: 0,
             turn: SHORTEST_TURN,
-            counted: 0,
-            sketch: Sketch::new(),
-            missed: vec![(0, 0); REMEMBERED].into(),
+            eighths: 0,
+            ticks: 0,
+            ghosts: Ghosts::new(),
         }
     }
 
@@ -47,62 +43,55 @@ impl Accesses {
 
     /// There are so many slots.
     pub(super) fn set_slots(&mut self, slots: usize) {
-        self.sketch.resize(slots);
+        self.ghosts.resize(slots, self.eighths);
     }
 
-    /// A block that is not held, or not all of it, was asked for.
+    /// A block that is not held was asked for.
     pub(super) fn miss(&mut self, hash: u64) {
-        let tag = u32::try_from(hash >> 32).expect("32 bits") | 1;
-        let place = usize::try_from(hash % 1024).expect("10 bits");
-        let (last, when) = self.missed[place];
-        let again = last == tag && self.is_same_access(when);
-        if !again {
-            self.tick(hash);
+        if self.ghosts.access(hash, self.eighths) {
+            self.tick();
         }
-        self.missed[place] = (tag, self.now);
     }
 
     /// A block that is held was asked for.
-    pub(super) fn hit(&mut self, hash: u64, slot: &mut Slot) {
-        if !self.is_same_access(slot.touched) {
-            let rest = self.idle(slot);
-            slot.rest = if rest >= slot.rest {
-                rest.max(1)
-            } else {
-                // It falls slowly: a block that once came back after long may do so again.
-                slot.rest - (slot.rest - rest).div_ceil(4)
-            };
-            self.tick(hash);
+    pub(super) fn hit(&mut self, slot: &mut Slot) {
+        if self.now.wrapping_sub(slot.touched) >= self.turn / 8 {
+            slot.rest = longest_rest(slot.rest, self.idle(slot));
+            self.tick();
         }
         slot.touched = self.now;
     }
 
-    /// How often the block was accessed lately.
-    pub(super) fn count(&self, hash: u64) -> u8 {
-        self.sketch.count(hash)
+    /// A block is held from now on, in this slot; until now it was in the slot `before`, if any.
+    pub(super) fn enter(&mut self, hash: u64, slot: &mut Slot, before: Option<Slot>) {
+        slot.touched = self.now;
+        slot.rest = match before {
+            Some(before) => before.rest,
+            None => self.ghosts.take(hash).rest,
+        };
     }
 
-    /// How long the block has rested, in eighths of a turn.
+    /// What is known of a block that is not held.
+    pub(super) fn ghost(&self, hash: u64) -> Ghost {
+        self.ghosts.get(hash)
+    }
+
+    /// How long a held block has rested, in eighths of a turn.
     pub(super) fn idle(&self, slot: &Slot) -> u8 {
         let ticks = u64::from(self.now.wrapping_sub(slot.touched));
         u8::try_from(8 * ticks / u64::from(self.turn)).unwrap_or(u8::MAX)
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.sketch.bytes() + size_of_val(&*self.missed)
+        self.ghosts.bytes()
     }
 
-    fn is_same_access(&self, when: u32) -> bool {
-        self.now.wrapping_sub(when) < self.turn / 16
-    }
-
-    fn tick(&mut self, hash: u64) {
+    fn tick(&mut self) {
         self.now = self.now.wrapping_add(1);
-        self.sketch.add(hash);
-        self.counted = self.counted.saturating_add(1);
-        if self.counted >= HALVE_AFTER.saturating_mul(self.turn) {
-            self.sketch.halve();
-            self.counted = 0;
+        self.ticks += 1;
+        if self.ticks >= self.turn / 8 {
+            self.eighths = self.eighths.wrapping_add(1);
+            self.ticks = 0;
         }
     }
 }

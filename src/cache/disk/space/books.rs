@@ -133,7 +133,6 @@ impl Books {
         number: SlotNumber,
         block: BlockId,
         contents: &Contents,
-        now: u32,
     ) -> Option<SlotNumber> {
         if self.slot(number)?.state != State::Reserved {
             debug_assert!(false, "{number:?} was not reserved");
@@ -151,7 +150,7 @@ impl Books {
         let segment = self.segment_mut(number.segment())?;
         segment.reserved -= 1;
         let class = segment.class;
-        segment.get_mut(number.slot())?.hold(block, contents, now);
+        segment.get_mut(number.slot())?.hold(block, contents);
         self.usage[class.rank()].reserved -= 1;
         self.account(number, Sign::Plus);
         let segments = &self.segments;

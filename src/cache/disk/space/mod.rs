@@ -2,8 +2,9 @@
 //!
 //! - [`class`] and [`segment`]: a segment file has slots of one size; which of them are free.
 //! - `books`: the slots of all segments, the `index` from blocks to them, and what it adds up to. 44 bytes a slot, and 6 to 12
-//!   in the index; `sketch` has up to 8 more. So a block costs at most 64 bytes of memory.
-//! - `access`: how often and when blocks are accessed, held or not, counted in accesses instead of seconds.
+//!   in the index.
+//! - `access`: when blocks are accessed, counted in accesses instead of seconds; `ghosts`: what is known of those that are not
+//!   held, up to 8 bytes for each slot. So a block costs at most 64 bytes of memory, once the disk is full.
 //! - `clock` proposes who might go, `admission` judges whether the newcomer is worth it, `replace` puts both together and
 //!   moves segments between the classes.
 //!
@@ -16,10 +17,10 @@ mod admission;
 mod books;
 pub mod class;
 mod clock;
+mod ghosts;
 mod index;
 mod replace;
 mod segment;
-mod sketch;
 pub mod slot;
 #[cfg(test)]
 mod tests;
@@ -110,13 +111,16 @@ impl Space {
 
     /// A block was asked for that is not held, or not all that was asked for. Once for each offer, before [`Self::place`].
     pub fn missed(&mut self, block: BlockId) {
-        self.accesses.miss(index::hash(&block));
+        match self.find(block) {
+            Some(number) => self.touch(number),
+            None => self.accesses.miss(index::hash(&block)),
+        }
     }
 
     /// A slot's block was read.
     pub fn touch(&mut self, number: SlotNumber) {
         if let Some(slot) = self.books.held_mut(number) {
-            self.accesses.hit(index::hash(&slot.block()), slot);
+            self.accesses.hit(slot);
         }
     }
 
@@ -151,8 +155,7 @@ impl Space {
         contents: Contents,
     ) -> Option<SlotNumber> {
         let contents = self.within_pinned_share(number, contents);
-        let now = self.accesses.now();
-        let freed = self.books.publish(number, block, &contents, now);
+        let freed = self.enter(number, block, &contents);
         self.accesses.set_blocks(self.books.blocks());
         freed
     }
@@ -204,8 +207,7 @@ impl Space {
         let published = table.iter().filter_map(|(slot, block, contents)| {
             let number = SlotNumber::new(number, *slot);
             let contents = self.within_pinned_share(number, *contents);
-            let now = self.accesses.now();
-            self.books.publish(number, *block, &contents, now)
+            self.enter(number, *block, &contents)
         });
         let freed = published.collect();
         let slots = Class::ALL.map(|class| self.usage(class).slots);
@@ -257,6 +259,21 @@ impl Space {
     pub fn index_bytes(&self) -> usize {
         let clocks = self.clocks.iter().map(Clock::bytes);
         size_of::<Self>() + self.books.bytes() + self.accesses.bytes() + clocks.sum::<usize>()
+    }
+
+    fn enter(
+        &mut self,
+        number: SlotNumber,
+        block: BlockId,
+        contents: &Contents,
+    ) -> Option<SlotNumber> {
+        let before = self.books.find(&block);
+        let before = before.and_then(|number| self.books.held(number)).copied();
+        let freed = self.books.publish(number, block, contents);
+        if let Some(slot) = self.books.held_mut(number) {
+            self.accesses.enter(index::hash(&block), slot, before);
+        }
+        freed
     }
 
     fn detach(&mut self, number: u32) {

@@ -2,6 +2,7 @@
 
 use super::admission::{Candidate, Resident};
 use super::class::Class;
+use super::clock::Clock;
 use super::segment::Segment;
 use super::slot::{Contents, Slot, SlotNumber, State};
 use super::{Place, Reason, Space, clock, index};
@@ -61,29 +62,50 @@ impl Space {
     fn asking(&self, class: Class, block: BlockId, pinned: bool) -> Asking {
         let hash = index::hash(&block);
         let may_be_pinned = pinned && self.has_pinned_room(class);
+        let ghost = self.accesses.ghost(hash);
         let draw = (hash ^ u64::from(self.accesses.now())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Asking {
             block,
             candidate: Candidate {
-                count: self.accesses.count(hash),
-                lucky: draw >> 62 == 0,
+                count: ghost.count,
+                rest: ghost.rest,
+                lucky: draw >> 60 == 0,
                 pinned: may_be_pinned,
             },
             among_pinned: pinned && !may_be_pinned,
         }
     }
 
-    /// The block of the class that is worth the least, among a few.
+    /// The block of the class that is worth the least among those that its hand has met. The hand moves on only where the one
+    /// that asks beats none of them.
     fn victim(&mut self, class: Class, asking: &Asking) -> Option<(SlotNumber, Resident)> {
         let mut clock = std::mem::take(&mut self.clocks[class.rank()]);
-        let slots = |segment| {
-            let slots = self.books.segment(segment).map_or(0, |it| it.slots().len());
-            u32::try_from(slots).expect("a segment has at most 2^14 slots")
-        };
+        let mut worst = self.worst_met(&mut clock, asking);
+        if !worst.is_some_and(|(_, resident)| asking.candidate.beats(resident)) {
+            self.meet(&mut clock, asking);
+            worst = self.worst_met(&mut clock, asking);
+        }
+        self.clocks[class.rank()] = clock;
+        worst
+    }
+
+    /// Keeps of the slots that were met the few that are worth the least, in order.
+    fn worst_met(&self, clock: &mut Clock, asking: &Asking) -> Option<(SlotNumber, Resident)> {
+        let judged = |number: &SlotNumber| Some((*number, self.in_question(*number, asking)?));
+        let mut met: Vec<_> = clock.met.iter().filter_map(judged).collect();
+        met.sort_by_key(|(_, resident)| resident.worth());
+        met.truncate(clock::REMEMBERED);
+        clock.met = met.iter().map(|(number, _)| *number).collect();
+        met.first().copied()
+    }
+
+    /// Moves the hand on past a few slots that may go.
+    fn meet(&self, clock: &mut Clock, asking: &Asking) {
+        let slots = |segment| self.books.segment(segment).map_or(0, Segment::count);
         let (mut passed, mut found) = (0, 0);
         while passed < LONGEST_STEP && found < STEP {
             let Some(number) = clock.next(slots) else {
-                break;
+                return;
             };
             passed += 1;
             if self.in_question(number, asking).is_some() && !clock.met.contains(&number) {
@@ -91,13 +113,6 @@ impl Space {
                 found += 1;
             }
         }
-        let judged = |number: &SlotNumber| Some((*number, self.in_question(*number, asking)?));
-        let mut met: Vec<_> = clock.met.iter().filter_map(judged).collect();
-        met.sort_by_key(|(_, resident)| resident.worth());
-        met.truncate(clock::REMEMBERED);
-        clock.met = met.iter().map(|(number, _)| *number).collect();
-        self.clocks[class.rank()] = clock;
-        met.first().copied()
     }
 
     /// What is known of a slot's block, if it may go for the one that asks.
@@ -109,7 +124,6 @@ impl Space {
 
     fn resident(&self, slot: &Slot) -> Resident {
         Resident {
-            count: self.accesses.count(index::hash(&slot.block())),
             idle: self.accesses.idle(slot),
             rest: slot.rest,
         }

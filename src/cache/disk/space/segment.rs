@@ -52,6 +52,11 @@ impl Segment {
         &self.slots
     }
 
+    /// How many slots it has.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.slots.len()).expect("a segment has at most 2^14 slots")
+    }
+
     pub(super) fn get(&self, slot: u32) -> Option<&Slot> {
         self.slots.get(usize::try_from(slot).ok()?)
     }
@@ -61,7 +66,7 @@ impl Segment {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        usize::try_from(self.free) == Ok(self.slots.len())
+        self.free == self.count()
     }
 
     /// Reserves a free slot, the one that was freed last.

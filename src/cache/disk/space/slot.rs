@@ -168,13 +168,11 @@ impl Slot {
         matches!(self.state, State::Held | State::Pinned)
     }
 
-    /// Takes a block, not accessed before now.
-    pub(super) fn hold(&mut self, block: BlockId, contents: &Contents, now: u32) {
+    /// Takes a block.
+    pub(super) fn hold(&mut self, block: BlockId, contents: &Contents) {
         let word = |shift: u32| low_word(block.body.0 >> shift);
         self.digest = [word(0), word(32), word(64), word(96)];
         self.index = block.index;
-        self.touched = now;
-        self.rest = 0;
         self.fill(contents);
     }
 
@@ -255,7 +253,7 @@ mod tests {
             };
             let block = BlockId { body: BodyDigest(body), index };
             let mut slot = Slot::free(7, NONE);
-            slot.hold(block, &contents, 9);
+            slot.hold(block, &contents);
             prop_assert_eq!(slot.block(), block);
             prop_assert_eq!(slot.contents(), contents);
             prop_assert!(slot.is_held());
