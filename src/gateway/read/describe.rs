@@ -282,7 +282,8 @@ impl Crew {
             body,
             head,
             checksums_known,
-            fetched_at,
+            fetched_at: Some(fetched_at),
+            epoch: source.purges.1,
             parts,
         };
         let (Ok(record) | Err(record)) = self.records.admit(ticket, &source.subject, record);
