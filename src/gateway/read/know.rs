@@ -33,7 +33,10 @@ impl Gateway {
         read: &Read,
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
-        let at_hand = self.at_hand(source);
+        let at_hand = match self.at_hand(source) {
+            AtHand::Nothing if source.recall().await => self.at_hand(source),
+            at_hand => at_hand,
+        };
         let has_part = |record: &Record| {
             let part = read.part_number.map(|number| record.parts.get(number));
             part.is_none_or(|part| part.is_some())
@@ -80,7 +83,8 @@ impl Gateway {
             let lookup = self.records.lookup(subject);
             let believed = !lookup.confirm && !lookup.write_open;
             let (freshness, now) = (source.keeping.freshness, self.clock.now());
-            match lookup.record {
+            let counts = |record: &Arc<Record>| record.epoch >= source.purges.0;
+            match lookup.record.filter(counts) {
                 Some(record) if believed && record.is_fresh(freshness, now) => {
                     AtHand::Trusted(record)
                 }
