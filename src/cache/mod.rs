@@ -1,11 +1,13 @@
 //! The tiers: where blocks of bodies are kept.
 //!
-//! Two, asked in this order: memory and disks. A tier is asked by the body's digest and an offset or block, and answers with
+//! Two, asked in this order: memory and disks. Beside them, on the same disks, is the store of records and small bodies
+//! ([`small`]). A tier is asked by the body's digest and an offset or block, and answers with
 //! bytes that are handed to the client without a copy. What is read from a disk goes into memory; what is fetched from the
 //! origin goes into memory and is offered to the disks.
 
 pub mod disk;
 pub mod memory;
+pub mod small;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use crate::memory::{Buffer, Writer};
 use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
 use crate::types::{BodyDigest, CanonicalObject};
 use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
+use small::Small;
 
 /// What a read is about in the tiers: a body, as it was fetched since some purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +46,16 @@ pub struct Fetched {
 pub struct Tiers {
     pub memory: memory::Tier,
     pub disks: Arc<Disks>,
+    pub small: Arc<Small>,
 }
 
 impl Tiers {
     /// Tiers with `memory` bytes of memory.
-    pub fn new(memory: u64, disks: Arc<Disks>) -> Self {
+    pub fn new(memory: u64, disks: Arc<Disks>, small: Arc<Small>) -> Self {
         Self {
             memory: memory::Tier::new(memory),
             disks,
+            small,
         }
     }
 

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Auth;
 use crate::cache::Tiers;
 use crate::cache::disk::Disks;
+use crate::cache::small::Small;
 use crate::clock::Clock;
 use crate::memory::{Memory, Pool, Reservation};
 use crate::records::Records;
@@ -69,7 +70,11 @@ impl Gateway {
         Self {
             routes: ArcSwap::from_pointee(routes),
             records,
-            tiers: Arc::new(Tiers::new(memory.tier_capacity(), Disks::none())),
+            tiers: Arc::new(Tiers::new(
+                memory.tier_capacity(),
+                Disks::none(),
+                Small::none(),
+            )),
             memory,
             metrics,
             tasks,
@@ -84,10 +89,10 @@ impl Gateway {
         }
     }
 
-    /// The same gateway with `disks` below its memory.
+    /// The same gateway with `disks` below its memory, and what is `small` kept there too.
     #[must_use]
-    pub fn with_disks(self, disks: Arc<Disks>) -> Self {
-        let tiers = Tiers::new(self.memory.tier_capacity(), disks);
+    pub fn with_disks(self, disks: Arc<Disks>, small: Arc<Small>) -> Self {
+        let tiers = Tiers::new(self.memory.tier_capacity(), disks, small);
         Self {
             tiers: Arc::new(tiers),
             ..self

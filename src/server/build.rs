@@ -9,7 +9,6 @@ use hyper::{Request, Response};
 
 use super::disks;
 use crate::auth::{Auth, Grant, Identity};
-use crate::cache::disk::Disks;
 use crate::clock::Clock;
 use crate::config::{self, Access, Config, Store};
 use crate::gateway::Gateway;
@@ -28,7 +27,7 @@ use crate::types::{Body, OriginName, Principal, Problems};
 pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
-    disks: Arc<Disks>,
+    disks: disks::Opened,
     auth: Arc<ArcSwap<Auth>>,
     origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
@@ -66,7 +65,7 @@ impl Node {
             background.clone(),
             clock.clone(),
         )
-        .with_disks(Arc::clone(&disks));
+        .with_disks(Arc::clone(&disks.blocks), Arc::clone(&disks.small));
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {
@@ -125,7 +124,7 @@ impl Node {
     /// Brings the metrics' gauges up to date.
     pub(super) fn observe(&self) {
         self.gateway.observe();
-        self.disks.measure();
+        self.disks.blocks.measure();
     }
 
     /// Writes what waits for the disks, and gives them up.

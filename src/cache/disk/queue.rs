@@ -79,9 +79,8 @@ impl Queue {
         let end = offer.start + u32::try_from(offer.buffer.filled()).unwrap_or(0);
         let pages = Pages::within(offer.start..end, offer.block_length);
         let held = self.pending.get(&offer.block);
-        let late = |held: &Pending| {
-            held.epoch > offer.epoch || held.block_length != offer.block_length
-        };
+        let late =
+            |held: &Pending| held.epoch > offer.epoch || held.block_length != offer.block_length;
         if held.is_some_and(late) {
             return Err(DiskWrite::Stale);
         }

@@ -1,5 +1,5 @@
 //! Where an object is: what the node knows of it, and which of its bytes lie in which tier. For operators; asks no origin and
-//! reads no disk.
+//! reads no block.
 
 mod runs;
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Gateway;
 use crate::cache::Wanted;
 use crate::cache::disk::{BlockId, Epoch};
+use crate::cache::small::Kind;
 use crate::routes::{Route, UnusableKey};
 use crate::types::layout::{BLOCK, PAGE};
 use crate::types::{BodyId, BucketName, ObjectKey, Subject};
@@ -59,8 +60,9 @@ pub struct Known {
     pub size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// Since the origin was asked.
-    pub age_seconds: u64,
+    /// Since the origin was asked; none where that was in an earlier life of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
     /// Whether it may answer without the origin being asked.
     pub fresh: bool,
 }
@@ -131,6 +133,7 @@ impl Gateway {
             blocks: Vec::new(),
             fills: Vec::new(),
         };
+        self.recall(&subject, floor).await;
         if let Some((record, body)) = self.known(&route, key, &subject, floor) {
             place.record = Some(record);
             self.look(&mut place, &body, floor).await;
@@ -142,6 +145,21 @@ impl Gateway {
     pub(super) fn route(&self, bucket: &BucketName) -> Result<Arc<Route>, Unroutable> {
         let route = self.routes.load().find(bucket);
         route.ok_or_else(|| Unroutable::NoSuchBucket(bucket.clone()))
+    }
+
+    /// Takes in what the disks know of the subject and of the object's current state, as a read of it would.
+    async fn recall(&self, subject: &Subject, floor: Epoch) {
+        let small = &self.tiers.small;
+        for subject in [subject, &Subject::from(subject.object.clone())] {
+            let digest = subject.digest();
+            let is_unknown = self.records.lookup(subject).record.is_none();
+            if is_unknown
+                && small.may_hold(Kind::Record, digest)
+                && let Some(bytes) = small.get(Kind::Record, digest).await
+            {
+                self.records.restore(subject, &bytes, floor);
+            }
+        }
     }
 
     /// The record that a read would be answered from or would confirm. The current object's speaks for its version too.
@@ -167,7 +185,7 @@ impl Gateway {
             etag: record.body.etag().to_string(),
             size: record.body.size(),
             version_id: record.body.version_id().map(str::to_owned),
-            age_seconds: now.since(record.fetched_at).as_secs(),
+            age_seconds: record.fetched_at.map(|then| now.since(then).as_secs()),
             fresh: believed && record.is_fresh(freshness, now),
         };
         Some((known, record.body.clone()))

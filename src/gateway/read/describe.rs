@@ -274,8 +274,17 @@ impl Crew {
         let body = head
             .body_id(&source.subject.object)
             .expect("an object that may be kept has a strong ETag");
-        let before = self.records.lookup(&source.subject).record;
-        let before = before.filter(|before| before.body == body && source.counts(before));
+        let lookup = self.records.lookup(&source.subject);
+        let before = lookup
+            .record
+            .filter(|before| before.body == body && source.counts(before));
+        // A record that only grew younger is on the disks already, as far as it can be of use there.
+        let is_saved = part.is_none()
+            && !lookup.confirm
+            && before.as_ref().is_some_and(|before| {
+                let is_same = before.head.headers == head.headers;
+                before.fetched_at.is_some() && is_same && before.checksums_known == checksums_known
+            });
         let parts = before
             .map(|before| Arc::clone(&before.parts))
             .unwrap_or_default();
@@ -286,11 +295,19 @@ impl Crew {
             body,
             head,
             checksums_known,
-            fetched_at,
+            fetched_at: Some(fetched_at),
             epoch: source.purges.1,
             parts,
         };
-        let (Ok(record) | Err(record)) = self.records.admit(ticket, &source.subject, record);
+        let record = match self.records.admit(ticket, &source.subject, record) {
+            Ok(record) => {
+                if !(is_saved && source.saved()) {
+                    source.save(ticket, &record);
+                }
+                record
+            }
+            Err(record) => record,
+        };
         if let Some((range, body)) = bytes {
             self.adopt(&record, source, range, body);
         }

@@ -33,7 +33,10 @@ impl Gateway {
         read: &Read,
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
-        let at_hand = self.at_hand(source);
+        let at_hand = match self.at_hand(source) {
+            AtHand::Nothing if source.recall().await => self.at_hand(source),
+            at_hand => at_hand,
+        };
         let has_part = |record: &Record| {
             let part = read.part_number.map(|number| record.parts.get(number));
             part.is_none_or(|part| part.is_some())

@@ -21,6 +21,7 @@ mod pass_through;
 mod pins;
 mod plan;
 mod reader;
+mod recall;
 pub mod request;
 mod source;
 #[cfg(test)]

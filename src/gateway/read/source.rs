@@ -189,7 +189,7 @@ impl Source {
         match failure {
             Failure::Deserted => {}
             Failure::Gone => {
-                self.records.forget(&self.subject, body);
+                self.forget(body);
                 tracing::debug!(key = %body.object.key, "a body vanished at the origin before it was filled");
             }
             Failure::NoMemory | Failure::Origin(_) => {

@@ -113,7 +113,10 @@ async fn segments_pass_from_one_class_to_another() {
             left += 1;
         }
     }
-    assert!((200 - 62..200).contains(&left), "one segment's are gone: {left}");
+    assert!(
+        (200 - 62..200).contains(&left),
+        "one segment's are gone: {left}"
+    );
     world.close().await;
 }
 

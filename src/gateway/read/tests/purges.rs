@@ -151,7 +151,7 @@ async fn an_objects_place_is_known_until_it_is_purged() {
     let place = world.place("k").await;
     let record = place.record.expect("a record");
     assert_eq!((record.size, record.fresh), (2 * MIB, true));
-    assert_eq!(record.age_seconds, 0);
+    assert_eq!(record.age_seconds, Some(0));
     let runs = place.blocks.iter().map(|run| (&*run.blocks, &*run.memory));
     assert_eq!(runs.collect::<Vec<_>>(), [("0-1", "0-15")]);
     assert_eq!((place.totals.pages, place.totals.memory_pages), (32, 32));
