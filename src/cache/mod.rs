@@ -1,9 +1,9 @@
 //! The tiers: where blocks of bodies are kept.
 //!
-//! Two, asked in this order: memory and disks. Beside them, on the same disks, is the store of records and small bodies
-//! ([`small`]). A tier is asked by the body's digest and an offset or block, and answers with
+//! Two, asked in this order: memory and disks. A tier is asked by the body's digest and an offset or block, and answers with
 //! bytes that are handed to the client without a copy. What is read from a disk goes into memory; what is fetched from the
-//! origin goes into memory and is offered to the disks.
+//! origin goes into memory and is offered to the disks. There blocks lie in the segment store ([`disk`]), and bodies of one
+//! page with the records in another store ([`small`]), which packs them.
 
 pub mod disk;
 pub mod memory;
@@ -12,13 +12,15 @@ pub mod small;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::memory::{Buffer, Writer};
 use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
 use crate::types::{BodyDigest, CanonicalObject};
 use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
-use small::Small;
+use small::{Kind, Small};
 
-/// What a read is about in the tiers.
+/// What a read is about in the tiers: a body, as it was fetched since some purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub body: BodyDigest,
@@ -31,9 +33,7 @@ pub struct Wanted {
 /// Bytes that came from the origin.
 #[derive(Debug)]
 pub struct Fetched {
-    pub body: BodyDigest,
-    /// The body's length in bytes.
-    pub size: u64,
+    pub wanted: Wanted,
     /// Of the buffer's first byte in the body. The buffer lies inside one block.
     pub start: u64,
     pub buffer: Buffer,
@@ -72,7 +72,7 @@ impl Tiers {
     pub fn hold(&self, wanted: &Wanted, range: Range<u64>) -> bool {
         let mut at = range.start;
         while at < range.end {
-            let missing = self.memory.missing(wanted.body, at..range.end);
+            let missing = self.memory.missing(wanted, at..range.end);
             let Some(run) = missing else { return true };
             match self.run_on_disk(wanted, run.start) {
                 Some(end) => at = end,
@@ -85,6 +85,10 @@ impl Tiers {
     /// Where the run of pages that a disk holds ends, from the page of `offset` on, inside its block; none where the disks do
     /// not hold that page. No I/O.
     pub fn run_on_disk(&self, wanted: &Wanted, offset: u64) -> Option<u64> {
+        if wanted.is_small() {
+            let may_be_held = self.small.may_hold(Kind::Body, wanted.name());
+            return may_be_held.then_some(wanted.size);
+        }
         let (block, first) = (block_of(offset), page_of(offset));
         let held = self.disks.held(id(wanted, block), wanted.floor);
         let run = held.run(first);
@@ -105,6 +109,9 @@ impl Tiers {
     ) -> Result<Buffer, Miss> {
         debug_assert_eq!(range.start, page_floor(range.start));
         debug_assert_eq!(range.end, page_ceil(range.end, wanted.size));
+        if wanted.is_small() {
+            return self.load_small(wanted, writer).await;
+        }
         let block = id(wanted, block_of(range.start));
         let (start, end) = (in_block(range.start), in_block(range.end - 1) + 1);
         self.disks
@@ -112,27 +119,55 @@ impl Tiers {
             .await
     }
 
+    async fn load_small(&self, wanted: &Wanted, mut writer: Writer) -> Result<Buffer, Miss> {
+        let body = self.small.get(Kind::Body, wanted.name()).await;
+        let body = body.ok_or(Miss::Absent)?;
+        if body.len() as u64 != wanted.size || writer.write(&body) < body.len() {
+            return Err(Miss::Damaged);
+        }
+        Ok(writer.buffer())
+    }
+
     /// Keeps what was read from a disk.
     pub fn loaded(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
-        self.memory.insert(wanted.body, start, buffer);
+        self.memory.insert(wanted, start, buffer);
     }
 
     /// Keeps what came from the origin.
     pub fn fetched(&self, fetched: Fetched) {
-        let Fetched {
-            body, size, start, ..
-        } = fetched;
-        self.memory.insert(body, start, fetched.buffer.clone());
+        let Fetched { wanted, start, .. } = fetched;
+        self.memory.insert(&wanted, start, fetched.buffer.clone());
+        if wanted.is_small() {
+            let filled = fetched.buffer.filled();
+            if self.small.is_some() && filled as u64 == wanted.size {
+                // A copy, so that what waits to be written keeps no page of memory.
+                let body = Bytes::copy_from_slice(&fetched.buffer.bytes(0..filled));
+                self.small.put(Kind::Body, wanted.name(), body);
+            }
+            return;
+        }
         let index = block_of(start);
-        let length = (size - u64::from(index) * BLOCK).min(BLOCK);
+        let length = (wanted.size - u64::from(index) * BLOCK).min(BLOCK);
         self.disks.offer(Offer {
-            block: BlockId { body, index },
+            block: id(&wanted, index),
             block_length: u32::try_from(length).expect("a block is small"),
             start: in_block(start),
             buffer: fetched.buffer,
             epoch: fetched.epoch,
             pinned: fetched.pinned,
         });
+    }
+}
+
+impl Wanted {
+    /// Whether it lies with the records.
+    fn is_small(&self) -> bool {
+        self.size <= PAGE
+    }
+
+    /// The name of a small body: what was fetched before a purge has another one, and is never found again.
+    fn name(&self) -> u128 {
+        self.body.0 ^ (u128::from(self.floor.0) << 96)
     }
 }
 

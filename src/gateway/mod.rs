@@ -1,7 +1,7 @@
 //! The gateway: reads go through the cache, writes through to the origin.
 //!
 //! The doors hand over requests that are parsed, authenticated and authorised; [`Gateway::read`] answers GetObject and
-//! HeadObject, [`Gateway::forward`] everything else.
+//! HeadObject, [`Gateway::forward`] everything else. Operators have [`Gateway::purge`] and [`Gateway::place`].
 
 pub mod error;
 pub mod forward;
@@ -9,6 +9,8 @@ pub mod forward;
 pub mod fuzzing;
 pub mod list;
 pub mod multipart;
+pub mod place;
+pub mod purge;
 pub mod read;
 pub mod write;
 

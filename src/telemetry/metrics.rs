@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::cache::CacheMetrics;
+use super::disk::DiskMetrics;
 use super::net::NetMetrics;
 use super::origin::OriginMetrics;
 use super::s3::S3Metrics;
@@ -59,6 +60,8 @@ impl Gauge {
 pub struct Metrics {
     /// What the read path counts.
     pub cache: CacheMetrics,
+    /// What the disks count.
+    pub disk: DiskMetrics,
     /// What the listeners count.
     pub net: NetMetrics,
     /// What the origins are asked and what they answer.
@@ -69,9 +72,20 @@ pub struct Metrics {
     pub small: SmallMetrics,
 }
 
+impl Metrics {
+    /// For a node with disks of these names.
+    pub fn with_disks(names: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            disk: DiskMetrics::new(names),
+            ..Self::default()
+        }
+    }
+}
+
 impl Visit for Metrics {
     fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
         self.cache.visit(yield_sample);
+        self.disk.visit(yield_sample);
         self.net.visit(yield_sample);
         self.origin.visit(yield_sample);
         self.s3.visit(yield_sample);

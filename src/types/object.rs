@@ -58,14 +58,14 @@ impl OriginFingerprint {
         Self(digest(&[kind, endpoint, region, bucket.as_str()]))
     }
 
-    /// The fingerprint as a number, to be kept.
-    pub fn to_bits(self) -> u128 {
-        self.0
+    /// A fingerprint as it was kept.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
     }
 
-    /// The fingerprint that a number was made from.
-    pub fn from_bits(bits: u128) -> Self {
-        Self(bits)
+    /// The fingerprint as it is kept.
+    pub const fn to_bits(self) -> u128 {
+        self.0
     }
 }
 

@@ -8,6 +8,7 @@ mod forms;
 mod late;
 mod life;
 mod memory;
+mod purge;
 mod reads;
 mod refusals;
 mod strict;

@@ -83,8 +83,7 @@ impl Gateway {
             let lookup = self.records.lookup(subject);
             let believed = !lookup.confirm && !lookup.write_open;
             let (freshness, now) = (source.keeping.freshness, self.clock.now());
-            let counts = |record: &Arc<Record>| record.epoch >= source.purges.0;
-            match lookup.record.filter(counts) {
+            match lookup.record.filter(|record| source.counts(record)) {
                 Some(record) if believed && record.is_fresh(freshness, now) => {
                     AtHand::Trusted(record)
                 }
@@ -124,7 +123,7 @@ impl Gateway {
             let guess = old.parts.guess(number);
             guess.is_some_and(|range| {
                 let range = range.start..range.end.min(old.body.size());
-                let wanted = source.wanted(&self.bodies.of(&old.body));
+                let wanted = source.wanted(&self.bodies.of(&old.body, source.purges.0));
                 !range.is_empty() && source.tiers.hold(&wanted, range)
             })
         });

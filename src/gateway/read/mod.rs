@@ -260,7 +260,11 @@ impl Gateway {
         } = known;
         let bytes = asked.bytes(record.body.size());
         let length = bytes.end - bytes.start;
-        let mut reader = Reader::new(Arc::clone(source), self.bodies.of(&record.body), bytes);
+        let mut reader = Reader::new(
+            Arc::clone(source),
+            self.bodies.of(&record.body, source.purges.0),
+            bytes,
+        );
         if own_fill {
             reader.started_the_fill();
         }

@@ -122,7 +122,11 @@ impl Reader {
                 Found::Passed => {}
             }
         }
-        let bytes = self.source.tiers.memory.read(self.body.digest, self.at)?;
+        let bytes = self
+            .source
+            .tiers
+            .memory
+            .read(&self.source.wanted(&self.body), self.at)?;
         self.first.get_or_insert(Origin::Memory);
         Some(self.take(bytes))
     }
@@ -232,12 +236,12 @@ impl Reader {
         let mut running = lock(&self.body.fills);
         let claims: Vec<_> = running.iter().map(|fill| fill.claim()).collect();
         let tiers = &self.source.tiers;
-        let missing = |range| tiers.memory.missing(self.body.digest, range);
+        let wanted = self.source.wanted(&self.body);
+        let missing = |range| tiers.memory.missing(&wanted, range);
         // What is left of a page behind a fill that ends where the reader does, as one of a part, is not worth a request.
         let end = self.range.end;
         let is_worth_it = |range: &Range<u64>| range.start < end || range.end - range.start >= PAGE;
         let fills = plan::fills(range, &claims, missing).into_iter();
-        let wanted = self.source.wanted(&self.body);
         let run_on_disk = |offset| tiers.run_on_disk(&wanted, offset);
         let fills = fills.filter(is_worth_it);
         for (range, place) in fills.flat_map(|range| plan::places(range, run_on_disk)) {

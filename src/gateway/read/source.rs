@@ -15,8 +15,8 @@ use crate::gateway::forward::accept;
 use crate::memory::{Buffer, Memory};
 use crate::origin::answer::{describe, part_placed};
 use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Payload};
-use crate::records::Records;
 use crate::records::parts::{Part, without_parts_own};
+use crate::records::{Record, Records};
 use crate::routes::{Keeping, Route};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -153,6 +153,11 @@ impl Source {
         Ok(answer)
     }
 
+    /// Whether no purge has come since a record of this object was asked for.
+    pub(super) fn counts(&self, record: &Record) -> bool {
+        record.epoch >= self.purges.0
+    }
+
     /// What the tiers are asked for a body of this object.
     pub(super) fn wanted(&self, body: &BodyState) -> Wanted {
         Wanted {
@@ -165,12 +170,11 @@ impl Source {
     /// Gives bytes that came from the origin to the tiers. They begin at `start` and lie inside one block.
     pub(super) fn keep(&self, body: &BodyState, start: u64, buffer: Buffer) {
         self.tiers.fetched(cache::Fetched {
-            body: body.digest,
-            size: body.id.size(),
+            wanted: self.wanted(body),
             start,
             buffer,
             epoch: self.purges.1,
-            pinned: false,
+            pinned: self.keeping.pinned,
         });
     }
 

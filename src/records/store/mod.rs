@@ -131,7 +131,8 @@ impl Records {
         let _writes = self.protocol();
         let overtaken = self.known.get(subject).is_some_and(|entry| {
             let there = entry.value();
-            there.ticket == *ticket && there.record.fetched_at > record.fetched_at
+            let asked = |record: &Record| (record.epoch, record.fetched_at);
+            there.ticket == *ticket && asked(&there.record) > asked(&record)
         });
         if overtaken || !self.is_current(ticket) {
             return Err(record);

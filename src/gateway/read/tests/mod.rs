@@ -10,6 +10,7 @@ mod model;
 mod names;
 mod origin;
 mod parts;
+mod purges;
 mod recall;
 mod stress;
 mod terms;
