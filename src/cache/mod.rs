@@ -1,9 +1,9 @@
 //! The tiers: where blocks of bodies are kept.
 //!
-//! Two, asked in this order: memory and disks. Beside them, on the same disks, is the store of records and small bodies
-//! ([`small`]). A tier is asked by the body's digest and an offset or block, and answers with
+//! Two, asked in this order: memory and disks. A tier is asked by the body's digest and an offset or block, and answers with
 //! bytes that are handed to the client without a copy. What is read from a disk goes into memory; what is fetched from the
-//! origin goes into memory and is offered to the disks.
+//! origin goes into memory and is offered to the disks. There blocks lie in the segment store ([`disk`]), and bodies of one
+//! page with the records in another store ([`small`]), which packs them.
 
 pub mod disk;
 pub mod memory;
@@ -12,11 +12,13 @@ pub mod small;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::memory::{Buffer, Writer};
 use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
 use crate::types::{BodyDigest, CanonicalObject};
 use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
-use small::Small;
+use small::{Kind, Small};
 
 /// What a read is about in the tiers: a body, as it was fetched since some purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,10 @@ impl Tiers {
     /// Where the run of pages that a disk holds ends, from the page of `offset` on, inside its block; none where the disks do
     /// not hold that page. No I/O.
     pub fn run_on_disk(&self, wanted: &Wanted, offset: u64) -> Option<u64> {
+        if wanted.is_small() {
+            let may_be_held = self.small.may_hold(Kind::Body, wanted.name());
+            return may_be_held.then_some(wanted.size);
+        }
         let (block, first) = (block_of(offset), page_of(offset));
         let held = self.disks.held(id(wanted, block), wanted.floor);
         let run = held.run(first);
@@ -103,11 +109,23 @@ impl Tiers {
     ) -> Result<Buffer, Miss> {
         debug_assert_eq!(range.start, page_floor(range.start));
         debug_assert_eq!(range.end, page_ceil(range.end, wanted.size));
+        if wanted.is_small() {
+            return self.load_small(wanted, writer).await;
+        }
         let block = id(wanted, block_of(range.start));
         let (start, end) = (in_block(range.start), in_block(range.end - 1) + 1);
         self.disks
             .read(block, start..end, wanted.floor, writer)
             .await
+    }
+
+    async fn load_small(&self, wanted: &Wanted, mut writer: Writer) -> Result<Buffer, Miss> {
+        let body = self.small.get(Kind::Body, wanted.name()).await;
+        let body = body.ok_or(Miss::Absent)?;
+        if body.len() as u64 != wanted.size || writer.write(&body) < body.len() {
+            return Err(Miss::Damaged);
+        }
+        Ok(writer.buffer())
     }
 
     /// Keeps what was read from a disk.
@@ -119,6 +137,15 @@ impl Tiers {
     pub fn fetched(&self, fetched: Fetched) {
         let Fetched { wanted, start, .. } = fetched;
         self.memory.insert(&wanted, start, fetched.buffer.clone());
+        if wanted.is_small() {
+            let filled = fetched.buffer.filled();
+            if self.small.is_some() && filled as u64 == wanted.size {
+                // A copy, so that what waits to be written keeps no page of memory.
+                let body = Bytes::copy_from_slice(&fetched.buffer.bytes(0..filled));
+                self.small.put(Kind::Body, wanted.name(), body);
+            }
+            return;
+        }
         let index = block_of(start);
         let length = (wanted.size - u64::from(index) * BLOCK).min(BLOCK);
         self.disks.offer(Offer {
@@ -129,6 +156,18 @@ impl Tiers {
             epoch: fetched.epoch,
             pinned: fetched.pinned,
         });
+    }
+}
+
+impl Wanted {
+    /// Whether it lies with the records.
+    fn is_small(&self) -> bool {
+        self.size <= PAGE
+    }
+
+    /// The name of a small body: what was fetched before a purge has another one, and is never found again.
+    fn name(&self) -> u128 {
+        self.body.0 ^ (u128::from(self.floor.0) << 96)
     }
 }
 

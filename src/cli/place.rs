@@ -76,11 +76,11 @@ fn write_text(told: &Value, out: &mut impl Write) -> io::Result<()> {
         Some(true) => "fresh",
         Some(false) | None => "to be confirmed by the origin",
     };
+    let (etag, size) = (text(&record["etag"]), &record["size"]);
     let age = match record["age_seconds"].as_u64() {
         Some(age) => format!("{age} s old"),
-        None => "of before the node started".to_owned(),
+        None => "from before the node started".to_owned(),
     };
-    let (etag, size) = (text(&record["etag"]), &record["size"]);
     writeln!(out, "  record  {etag}, {size} bytes, {age}, {stale}")?;
     let totals = &told["totals"];
     let pages = &totals["pages"];

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use hyper::{Request, Response};
 
-use super::disks;
+use super::disks::{self, Kept};
 use crate::auth::{Auth, Grant, Identity};
 use crate::clock::Clock;
 use crate::config::{self, Access, Config, Store};
@@ -27,7 +27,7 @@ use crate::types::{Body, OriginName, Principal, Problems};
 pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
-    disks: disks::Opened,
+    kept: Kept,
     auth: Arc<ArcSwap<Auth>>,
     origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
@@ -55,7 +55,7 @@ impl Node {
             },
             clock.clone(),
         );
-        let disks = disks::open(config, metrics, clock, background).await;
+        let kept = disks::open(config, metrics, clock, background).await;
         let metrics = Arc::clone(metrics);
         let gateway = Gateway::new(
             routes,
@@ -65,7 +65,7 @@ impl Node {
             background.clone(),
             clock.clone(),
         )
-        .with_disks(Arc::clone(&disks.blocks), Arc::clone(&disks.small));
+        .with_disks(Arc::clone(&kept.disks), Arc::clone(&kept.small));
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {
@@ -84,7 +84,7 @@ impl Node {
         Ok(Self {
             door,
             gateway,
-            disks,
+            kept,
             auth,
             origins: Mutex::new(origins),
             metrics,
@@ -124,12 +124,12 @@ impl Node {
     /// Brings the metrics' gauges up to date.
     pub(super) fn observe(&self) {
         self.gateway.observe();
-        self.disks.blocks.measure();
+        self.kept.disks.measure();
     }
 
     /// Writes what waits for the disks, and gives them up.
     pub(super) async fn close_disks(&self) {
-        self.disks.close().await;
+        self.kept.close().await;
     }
 }
 

@@ -1,12 +1,11 @@
-//! The disks of a node: their folders are made and each is shared out between blocks and small things; at the end both are
-//! closed. What cannot be had when the node starts is left for later.
+//! The disks of a node as it starts: their folders are made, and what cannot be had now is left for later.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::disk::medium::Real;
-use crate::cache::disk::{self, Disks, Tuning};
+use crate::cache::disk::{self, Disks, Means, Tuning};
 use crate::cache::small::{self, Small};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,24 +15,24 @@ use crate::telemetry::Metrics;
 /// How long the folders may take to be looked at and made: a file system that hangs must not hold the node up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The part of a disk that records and small bodies get: enough for 8 million of them a TiB, each of which spares a question
-/// to the origin.
-const SMALL_PART: u64 = 32;
+/// The share of a disk that records and small bodies have. The records of objects of 1 MiB take a thousandth of what they
+/// describe; the rest is for bodies of a page and less.
+const SMALL_SHARE: u64 = 16;
 
-/// The part of `memory.limit` that the indices of records and small bodies may take besides it, all disks together.
-const SMALL_INDEX_PART: u64 = 64;
+/// The share of the node's memory that the index of records and small bodies on all disks may take.
+const SMALL_MEMORY_SHARE: u64 = 64;
 
-/// What is kept on the configured disks.
+/// What a node keeps on its disks.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) blocks: Arc<Disks>,
+pub(super) struct Kept {
+    pub(super) disks: Arc<Disks>,
     pub(super) small: Arc<Small>,
 }
 
-impl Opened {
-    /// Writes what waits, and gives the folders up.
+impl Kept {
+    /// Writes what waits, and gives the disks up.
     pub(super) async fn close(&self) {
-        tokio::join!(self.blocks.close(), self.small.close());
+        tokio::join!(self.disks.close(), self.small.close());
     }
 }
 
@@ -43,10 +42,10 @@ pub(super) async fn open(
     metrics: &Arc<Metrics>,
     clock: &Clock,
     background: &Tasks,
-) -> Opened {
+) -> Kept {
     if config.disks.is_empty() {
-        return Opened {
-            blocks: Disks::none(),
+        return Kept {
+            disks: Disks::none(),
             small: Small::none(),
         };
     }
@@ -55,69 +54,41 @@ pub(super) async fn open(
     if tokio::time::timeout(PATIENCE, made).await.is_err() {
         tracing::warn!("the folder of a disk cannot be looked at in time");
     }
-    let limit = config.memory.limit.0;
-    let (blocks, small) = shares(&config.disks, limit).into_iter().unzip();
-    let means = disk::Means {
+    let means = Means {
         medium: Arc::new(Real),
         tasks: background.clone(),
         clock: clock.clone(),
         metrics: Arc::clone(metrics),
-        memory_limit: limit,
+        memory_limit: config.memory.limit.0,
         tuning: Tuning::default(),
     };
-    let small_means = small::Means {
+    let (mut blocks, mut records) = (Vec::new(), Vec::new());
+    let memory = config.memory.limit.0 / SMALL_MEMORY_SHARE / config.disks.len() as u64;
+    for disk in &config.disks {
+        let share = (disk.capacity / SMALL_SHARE).max(small::LEAST_CAPACITY);
+        records.push(small::Config {
+            path: disk.path.clone(),
+            capacity: share,
+            memory,
+        });
+        blocks.push(disk::Config {
+            path: disk.path.clone(),
+            capacity: disk.capacity - share,
+        });
+    }
+    let disks = Disks::open(blocks, means);
+    let means = small::Means {
         tasks: background.clone(),
         clock: clock.clone(),
         metrics: Arc::clone(metrics),
     };
-    Opened {
-        blocks: Disks::open(blocks, means),
-        small: Small::open(small, small_means).await,
-    }
-}
-
-/// What blocks, and what records and small bodies, get of each disk.
-fn shares(disks: &[disk::Config], memory_limit: u64) -> Vec<(disk::Config, small::Config)> {
-    let memory = memory_limit / SMALL_INDEX_PART / (disks.len() as u64).max(1);
-    let share = |disk: &disk::Config| {
-        let small = (disk.capacity / SMALL_PART).max(small::LEAST_CAPACITY);
-        let blocks = disk::Config {
-            path: disk.path.clone(),
-            capacity: disk.capacity - small,
-        };
-        let small = small::Config {
-            path: disk.path.clone(),
-            capacity: small,
-            memory,
-        };
-        (blocks, small)
-    };
-    disks.iter().map(share).collect()
+    let small = Small::open(records, means).await;
+    Kept { disks, small }
 }
 
 /// Makes a disk's folder where there is none. Where that fails the disk says so when it is opened.
 fn make(path: &Path) {
     if !path.exists() && std::fs::create_dir_all(path).is_ok() {
         tracing::info!(path = %path.display(), "made the folder of a disk");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shares_of_a_disk_make_its_capacity() {
-        let disk = |capacity| disk::Config {
-            path: "/disk".into(),
-            capacity,
-        };
-        for (capacity, small) in [(512 << 20, 64 << 20), (1 << 40, 1 << 35)] {
-            let disks = [disk(capacity), disk(capacity)];
-            for (blocks, records) in shares(&disks, 4 << 30) {
-                assert_eq!(blocks.capacity + records.capacity, capacity);
-                assert_eq!((records.capacity, records.memory), (small, 32 << 20));
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod browser_forms;
 mod clients;
+mod disk;
 mod failures;
 mod forms;
 mod late;

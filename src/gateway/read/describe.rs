@@ -282,8 +282,9 @@ impl Crew {
         let is_saved = part.is_none()
             && !lookup.confirm
             && before.as_ref().is_some_and(|before| {
+                let counts = before.fetched_at.is_some();
                 let is_same = before.head.headers == head.headers;
-                before.fetched_at.is_some() && is_same && before.checksums_known == checksums_known
+                counts && is_same && before.checksums_known == checksums_known
             });
         let parts = before
             .map(|before| Arc::clone(&before.parts))
