@@ -1,5 +1,5 @@
 //! Where an object is: what the node knows of it, and which of its bytes lie in which tier. For operators; asks no origin and
-//! reads no block.
+//! reads of disks no more than a record and a small body.
 
 mod runs;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Gateway;
 use crate::cache::Wanted;
-use crate::cache::disk::{BlockId, Epoch};
+use crate::cache::disk::Epoch;
 use crate::cache::small::Kind;
 use crate::routes::{Route, UnusableKey};
 use crate::types::layout::{BLOCK, PAGE};
@@ -91,7 +91,7 @@ pub struct Run {
     /// The pages of each that are on a disk.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub disk: String,
-    /// That disk's folder.
+    /// That disk's folder; none for a body of up to a page, which is kept with the records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
@@ -205,15 +205,11 @@ impl Gateway {
             if index % AT_A_TIME == AT_A_TIME - 1 {
                 tokio::task::yield_now().await;
             }
-            let id = BlockId {
-                body: digest,
-                index,
-            };
-            let (path, disk) = self.tiers.disks.place(id, floor).unzip();
+            let found = self.tiers.place(&wanted, index).await;
             let held = Held {
-                memory: self.tiers.memory.pages(&wanted, index),
-                disk: disk.unwrap_or_default(),
-                path: path.map(Path::to_owned),
+                memory: found.memory,
+                disk: found.disk,
+                path: found.path.map(Path::to_owned),
             };
             place.totals.add(&held, index, size);
             runs.add(index, held);
