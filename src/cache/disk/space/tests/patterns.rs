@@ -15,9 +15,10 @@ fn room() -> u64 {
     16 * u64::from(super::super::class::slots_in(64 * MIB, CLASS))
 }
 
-/// `room` times `times`.
+/// Blocks of a set that is the disk's room, times a multiple of a tenth.
 fn sized(times: f64) -> u64 {
-    (room() as f64 * times) as u64
+    let tenths = (0..).find(|tenths| f64::from(*tenths) >= 10.0 * times);
+    room() * u64::from(tenths.unwrap_or(0_u32)) / 10
 }
 
 /// Numbers without end, the same in each run.
@@ -35,7 +36,7 @@ impl Draw {
     fn shuffle(&mut self, numbers: &mut [u64]) {
         for at in (1..numbers.len()).rev() {
             let other = self.below(at as u64 + 1);
-            numbers.swap(at, other as usize);
+            numbers.swap(at, usize::try_from(other).expect("a place"));
         }
     }
 }
@@ -99,11 +100,11 @@ fn a_scan_amid_the_rounds_leaves_what_is_read_each_round() {
 fn what_becomes_hot_amid_scans_is_let_in_when_it_comes_the_third_time() {
     let mut space = space();
     let mut scan = SCAN..;
-    share(&mut space, scan.by_ref().take(2 * room() as usize));
+    share(&mut space, scan.by_ref().take(2016));
     let rounds: Vec<_> = (0..5)
         .map(|_| {
             let hits = epoch(&mut space, HOT, sized(0.3), None);
-            share(&mut space, scan.by_ref().take(room() as usize / 2));
+            share(&mut space, scan.by_ref().take(504));
             hits
         })
         .collect();
