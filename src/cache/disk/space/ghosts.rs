@@ -13,7 +13,7 @@ const SLOTS_PER_SET: usize = 4;
 const FEWEST: usize = 32;
 /// More than this is not counted.
 const MOST: u8 = 3;
-/// The longest rest that is remembered.
+/// The longest rest that is told from longer ones: sixteen turns.
 const LONGEST: u8 = 0x7f;
 /// Bits of the time.
 const TIME: u32 = 0x1ff;
@@ -162,7 +162,7 @@ impl Ghosts {
 /// The longest rest with one more of `idle`. It falls slowly: a block that once came back after long may do so again.
 pub(super) fn longest_rest(rest: u8, idle: u8) -> u8 {
     if idle >= rest {
-        idle.max(1)
+        idle.clamp(1, LONGEST)
     } else {
         rest - (rest - idle).div_ceil(4)
     }

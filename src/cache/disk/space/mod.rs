@@ -211,7 +211,11 @@ impl Space {
         let published = table.iter().filter_map(|(slot, block, contents)| {
             let number = SlotNumber::new(number, *slot);
             let contents = self.within_pinned_share(number, *contents);
-            self.enter(number, *block, &contents)
+            let freed = self.enter(number, *block, &contents);
+            if let Some(slot) = self.books.held_mut(number) {
+                self.accesses.found(slot);
+            }
+            freed
         });
         let freed = published.collect();
         let slots = Class::ALL.map(|class| self.usage(class).slots);

@@ -125,7 +125,7 @@ impl Space {
     fn resident(&self, slot: &Slot) -> Resident {
         Resident {
             idle: self.accesses.idle(slot),
-            rest: slot.rest,
+            rest: self.accesses.rest(slot),
         }
     }
 
