@@ -5,18 +5,21 @@
 //! [`Purges::floor`] of its object and takes nothing older. Epochs count purges, so what was fetched under the latest
 //! epoch that was known is newer than every purge of the time.
 //!
-//! A rule may be about one key only: no key holds the byte [`END`], so that a prefix of that and a key before it is the
-//! beginning of one key's name alone, where names are keys and that byte.
+//! A rule may be about one key only. What rules are compared with is a key and the byte [`END`] behind it, which no key holds: a
+//! prefix that ends in that byte is the beginning of one key alone.
 //!
 //! The list is short: a rule replaces the earlier ones that it covers, and past [`MOST_RULES`] the older ones of an origin
 //! become one for all of its keys. That only makes more of the tiers miss. Its file is on every disk; a list that was away
 //! while others were written is merged ([`Purges::merge`]). Pure: who writes the file is `disk`.
 
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use crc_fast::CrcAlgorithm;
-
+pub use self::file::Damaged;
 use super::Epoch;
 use crate::types::names::MAX_KEY_BYTES;
 use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
@@ -24,12 +27,8 @@ use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
 /// The most rules that are kept apart.
 pub const MOST_RULES: usize = 4096;
 
-/// The file's first bytes; the last two are the version of its format.
-const MAGIC: [u8; 8] = *b"FBPURG\x00\x01";
 /// Ends a key's name among the prefixes: UTF-8, which keys are, has no such byte.
 const END: u8 = 0xff;
-/// Bytes of a rule before its prefix.
-const RULE: usize = 4 + 16 + 2;
 
 /// Key prefixes, and the epochs of their rules.
 type Prefixes = BTreeMap<Box<[u8]>, Epoch>;
@@ -43,17 +42,6 @@ pub struct Purges {
     origins: HashMap<OriginFingerprint, Prefixes>,
     /// Rules, `everything` aside.
     rules: usize,
-}
-
-/// A file is no list of purges: what its disk holds may have been purged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Damaged {
-    #[error("the list of purges is of another format")]
-    Format,
-    #[error("the list of purges is damaged")]
-    Checksum,
-    #[error("the list of purges contradicts itself")]
-    Contents,
 }
 
 impl Purges {
@@ -136,62 +124,6 @@ impl Purges {
         }
         self.forget_covered();
         self.shorten();
-    }
-
-    /// The list as a file.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&self.latest.0.to_le_bytes());
-        bytes.extend_from_slice(&self.everything.0.to_le_bytes());
-        let rules = u32::try_from(self.rules).expect("rules are few");
-        bytes.extend_from_slice(&rules.to_le_bytes());
-        for (origin, prefix, epoch) in self.sorted() {
-            bytes.extend_from_slice(&epoch.0.to_le_bytes());
-            bytes.extend_from_slice(&origin.to_bits().to_le_bytes());
-            let length = u16::try_from(prefix.len()).expect("no key is longer than 1024 bytes");
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(prefix);
-        }
-        let crc = checksum(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-
-    /// The list of a file.
-    ///
-    /// # Errors
-    /// [`Damaged`]: it was not written by [`Self::encode`], or is not what was written.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let rest = bytes.strip_prefix(&MAGIC).ok_or(Damaged::Format)?;
-        let (rest, crc) = rest.split_last_chunk().ok_or(Damaged::Checksum)?;
-        if checksum(&bytes[..bytes.len() - crc.len()]) != u32::from_le_bytes(*crc) {
-            return Err(Damaged::Checksum);
-        }
-        Self::decode_rules(rest).ok_or(Damaged::Contents)
-    }
-
-    fn decode_rules(mut rest: &[u8]) -> Option<Self> {
-        let mut purges = Self {
-            latest: Epoch(u32::from_le_bytes(take(&mut rest)?)),
-            everything: Epoch(u32::from_le_bytes(take(&mut rest)?)),
-            ..Self::default()
-        };
-        let rules = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
-        if rules > MOST_RULES || rules > rest.len() / RULE || purges.everything > purges.latest {
-            return None;
-        }
-        for _ in 0..rules {
-            let epoch = Epoch(u32::from_le_bytes(take(&mut rest)?));
-            let origin = OriginFingerprint::from_bits(u128::from_le_bytes(take(&mut rest)?));
-            let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
-            let (prefix, after) = rest.split_at_checked(length)?;
-            if length > MAX_KEY_BYTES + 1 || epoch > purges.latest {
-                return None;
-            }
-            rest = after;
-            purges.insert(origin, prefix, epoch);
-        }
-        rest.is_empty().then_some(purges)
     }
 
     /// Adds a rule, if none covers it, in place of those that it covers.
@@ -315,17 +247,3 @@ fn middle<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> Epoch {
 fn next(epoch: Epoch) -> Epoch {
     Epoch(epoch.0.checked_add(1).expect("nobody purges 2^32 times"))
 }
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(*taken)
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);
-    u32::try_from(crc).expect("a CRC32C has 32 bits")
-}
-
-#[cfg(test)]
-mod tests;
