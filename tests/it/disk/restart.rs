@@ -38,7 +38,7 @@ async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
     end(process).await;
     origin.seen();
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         let answer = read(&process, &format!("/train/{seed}"), seed).await;
         assert_eq!(answer.source(), "disk", "object {seed}");
@@ -63,7 +63,7 @@ async fn after_a_restart_other_objects_cost_one_head_each() {
     // Changed while the node was away: what it holds of the body is of no use.
     origin.put("train/5", 50, 3 * MIB);
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         let content = if seed == 5 { 50 } else { seed };
         read(&process, &format!("/train/{seed}"), content).await;
@@ -93,7 +93,7 @@ async fn ranges_that_were_read_before_a_restart_are_held_page_by_page() {
     end(process).await;
     origin.seen();
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for place in places {
         let answer = read_range(&process, "/train/big", 9, place, place + 100 * KIB).await;
         assert_eq!(answer.source(), "disk", "at {place}");
