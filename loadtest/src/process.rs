@@ -56,12 +56,6 @@ pub(crate) fn usage(pid: u32) -> Usage {
     sum
 }
 
-/// The CPU that children of this process took that have ended and been waited for.
-pub(crate) fn waited_children_cpu() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    ticks(&stat, 15..17).unwrap_or_default()
-}
-
 fn tree(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;

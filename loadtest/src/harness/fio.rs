@@ -9,7 +9,6 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use crate::content::Content;
-use crate::process;
 
 /// How `fio` asks the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,7 +35,7 @@ impl Engine {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Speed {
     pub(crate) gb_per_second: f64,
-    /// User and system of `fio` itself, with its start.
+    /// User and system of the threads that read: neither the program's start nor its report.
     pub(crate) cpu_seconds_per_gb: f64,
 }
 
@@ -75,7 +74,6 @@ impl Fio {
             Engine::Psync => (depth, 1),
             Engine::IoUring => (1, depth),
         };
-        let before = process::waited_children_cpu();
         let output = Command::new("fio")
             .args(["--name=read", "--rw=randread", "--direct=1", "--thread"])
             .args([
@@ -94,30 +92,31 @@ impl Fio {
             .kill_on_drop(true)
             .output()
             .await?;
-        let cpu = process::waited_children_cpu().saturating_sub(before);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("fio ended with {}: {said}", output.status);
         }
-        let (bytes, seconds) = parse(&output.stdout)?;
-        Ok(Speed {
-            gb_per_second: bytes / 1e9 / seconds,
-            cpu_seconds_per_gb: cpu.as_secs_f64() / (bytes / 1e9),
-        })
+        parse(&output.stdout)
     }
 }
 
-/// Bytes and seconds of a report.
-fn parse(report: &[u8]) -> anyhow::Result<(f64, f64)> {
+/// The speed that a report tells.
+fn parse(report: &[u8]) -> anyhow::Result<Speed> {
     // Warnings may stand before the document.
     let start = report.iter().position(|byte| *byte == b'{');
     let document = &report[start.context("fio reports nothing")?..];
     let report: serde_json::Value = serde_json::from_slice(document)?;
-    let read = &report["jobs"][0]["read"];
-    let number = |name: &str| read[name].as_f64().filter(|it| *it > 0.0);
-    let bytes = number("io_bytes").context("fio has read nothing")?;
-    let milliseconds = number("runtime").context("fio took no time")?;
-    Ok((bytes, milliseconds / 1e3))
+    let jobs = &report["jobs"][0];
+    let positive = |value: &serde_json::Value| value.as_f64().filter(|it| *it > 0.0);
+    let gb = positive(&jobs["read"]["io_bytes"]).context("fio has read nothing")? / 1e9;
+    let seconds = positive(&jobs["read"]["runtime"]).context("fio took no time")? / 1e3;
+    // Shares of the time of all jobs together.
+    let share = |name: &str| jobs[name].as_f64().unwrap_or(0.0) / 100.0;
+    let all_jobs = jobs["job_runtime"].as_f64().unwrap_or(0.0) / 1e3;
+    Ok(Speed {
+        gb_per_second: gb / seconds,
+        cpu_seconds_per_gb: (share("usr_cpu") + share("sys_cpu")) * all_jobs / gb,
+    })
 }
 
 /// Writes real bytes: of a file that is only allocated the kernel answers zeros without reading.
@@ -141,5 +140,20 @@ impl Drop for Fio {
     fn drop(&mut self) {
         // It is the run's own; what cannot be removed is overwritten by the next run.
         let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_tells_speed_and_the_cpu_of_all_jobs() {
+        let report = br#"fio: a warning
+{"jobs": [{"read": {"io_bytes": 2000000000, "runtime": 4000}, "usr_cpu": 1.0, "sys_cpu": 4.0, "job_runtime": 32000}]}"#;
+        let speed = parse(report).unwrap();
+        assert_eq!(speed.gb_per_second, 0.5);
+        assert!((speed.cpu_seconds_per_gb - 0.8).abs() < 1e-9);
+        assert!(parse(b"").is_err());
     }
 }

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 
 pub(crate) use ask::{Ask, Verb};
 pub(crate) use client::Client;
-pub(crate) use connection::{Connection, get_text};
+#[cfg(test)]
+pub(crate) use connection::Connection;
+pub(crate) use connection::get_text;
 pub(crate) use orders::{ranges, shuffled, whole, zipf};
 pub(crate) use outcome::Outcome;
 pub(crate) use sign::Credentials;

@@ -38,7 +38,7 @@ pub(crate) struct Soak {
     /// The node's memory.limit.
     #[arg(long, value_parser = parse_size, default_value = "256MiB")]
     pub(crate) memory: u64,
-    /// The disk's capacity: less than the objects together, so that they do not all fit.
+    /// The disk's capacity: less than the objects together, so that they do not all fit. 0B: without a disk.
     #[arg(long, value_parser = parse_size, default_value = "2GiB")]
     pub(crate) capacity: u64,
     /// Without judging growth.
@@ -66,7 +66,7 @@ impl Soak {
             origin: origin.address,
             memory: self.memory,
             freshness: Freshness::MaxAge(60),
-            disk: Some((disk.clone(), self.capacity.max(LEAST_CAPACITY))),
+            disk: (self.capacity > 0).then(|| (disk.clone(), self.capacity.max(LEAST_CAPACITY))),
         };
         let node = bench.start_node("node", &config).await?;
         let watch = Watch::start(node.pid);
@@ -99,7 +99,9 @@ impl Soak {
             told(&figures.offers)
         ));
         node.stop(Stop::Gracefully).await?;
-        inspect(bench, &disk).await?;
+        if self.capacity > 0 {
+            inspect(bench, &disk).await?;
+        }
         bench.end()
     }
 
