@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Between two looks at memory; CPU is read at the begin and the end only.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -118,7 +118,7 @@ pub(crate) struct Watch {
     first: Usage,
     machine: (u64, u64),
     started: Instant,
-    sampler: JoinHandle<()>,
+    sampler: JoinSet<()>,
     samples: std::sync::mpsc::Receiver<(f64, Usage)>,
 }
 
@@ -135,18 +135,21 @@ impl Watch {
                 tokio::time::sleep(INTERVAL).await;
             }
         };
+        let first = usage(pid);
+        let mut sampler = JoinSet::new();
+        sampler.spawn(sample);
         Self {
             pid,
-            first: usage(pid),
+            first,
             machine: machine(),
             started,
-            sampler: tokio::task::spawn(sample),
+            sampler,
             samples,
         }
     }
 
-    pub(crate) fn end(self) -> Cost {
-        self.sampler.abort();
+    pub(crate) fn end(mut self) -> Cost {
+        self.sampler.abort_all();
         let last = usage(self.pid);
         let (busy, all) = machine();
         let samples: Vec<_> = self.samples.try_iter().collect();

@@ -17,16 +17,21 @@ impl Drop for Running {
 }
 
 fn ask(address: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(address).expect("the origin listens");
     let text = format!("{request} HTTP/1.1\r\nhost: origin\r\nconnection: close\r\n\r\n");
-    stream.write_all(text.as_bytes()).unwrap();
+    stream.write_all(text.as_bytes()).expect("the origin reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream
+        .read_to_string(&mut answer)
+        .expect("the origin answers in text");
     answer
 }
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(BINARY).args(arguments).output().unwrap()
+    Command::new(BINARY)
+        .args(arguments)
+        .output()
+        .expect("it was built")
 }
 
 #[test]

@@ -31,7 +31,7 @@ async fn every_request_is_sent_once_and_every_body_checked() {
     let outcome = run(&target(&origin), &asks, once(4)).await;
     assert_eq!(outcome.complaints(), None);
     assert_eq!((outcome.answers, outcome.checked), (53, 53));
-    assert_eq!(outcome.bytes, (50 * 100 << 10) + (3 << 20));
+    assert_eq!(outcome.bytes, ((50 * 100) << 10) + (3 << 20));
     assert_eq!(origin.counted().gets, 53);
     assert_eq!(outcome.latency.len(), 53);
 }
