@@ -12,6 +12,8 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -113,6 +115,40 @@ impl Writer {
         taken
     }
 
+    /// Appends `length` bytes that `fill` puts in their place, as a read from a file does. It is given room for them and for
+    /// the rest of their last 4 KiB, since direct I/O knows no less, and gives back the front of it, filled. Where it fails,
+    /// or fills less than `length`, nothing is appended.
+    ///
+    /// # Errors
+    /// Those of `fill`; `UnexpectedEof` where it fills less; `InvalidInput` where `length` bytes do not fit.
+    pub fn fill_with<E: From<io::Error>>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E>,
+    ) -> Result<(), E> {
+        if length > self.room() {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+        }
+        let from = self.inner.filled.load(Ordering::Relaxed);
+        let until = (from + length)
+            .next_multiple_of(ALIGN)
+            .min(self.inner.layout.size());
+        // SAFETY: the bytes from `filled` to the layout's end belong to this only writer, and need no value before they are
+        // filled.
+        let room = unsafe {
+            let start = self.inner.start.add(from).cast::<MaybeUninit<u8>>();
+            std::slice::from_raw_parts_mut(start.as_ptr(), until - from)
+        };
+        let start = room.as_ptr().addr();
+        let filled = fill(room)?;
+        // Another slice than the front of the room would be a fault of `fill`.
+        if filled.as_ptr().addr() != start || filled.len() < length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        self.inner.filled.store(from + length, Ordering::Release);
+        Ok(())
+    }
+
     /// Bytes that still fit.
     pub fn room(&self) -> usize {
         self.inner.capacity - self.inner.filled.load(Ordering::Relaxed)
@@ -153,6 +189,12 @@ impl Buffer {
             length: self.filled(),
         })
         .slice(range)
+    }
+
+    /// What is filled.
+    pub fn as_slice(&self) -> &[u8] {
+        // SAFETY: the first `filled` bytes never change again, and are there as long as the handle.
+        unsafe { std::slice::from_raw_parts(self.inner.start.as_ptr(), self.filled()) }
     }
 
     /// Moves the buffer to the memory tier's account.
@@ -211,6 +253,35 @@ mod tests {
         assert_eq!(writer.room(), 0);
         assert_eq!(front, "hello");
         assert_eq!(buffer.bytes(3..10), "lo worl");
+    }
+
+    fn fill<'a>(room: &'a mut [MaybeUninit<u8>], bytes: &[u8]) -> io::Result<&'a mut [u8]> {
+        Ok(room[..bytes.len()].write_copy_of_slice(bytes))
+    }
+
+    #[test]
+    fn a_buffer_is_filled_in_place() {
+        let (_memory, mut writer) = writer(10);
+        writer.fill_with(4, |room| fill(room, b"abcd")).unwrap();
+        // More than was asked for is read where a last page is short; it is not shown.
+        writer.fill_with(2, |room| fill(room, b"efgh")).unwrap();
+        let buffer = writer.buffer();
+        assert_eq!((buffer.as_slice(), writer.room()), (&b"abcdef"[..], 4));
+    }
+
+    #[test]
+    fn what_is_filled_short_or_elsewhere_is_not_appended() {
+        let (_memory, mut writer) = writer(10);
+        let kind = |filled: io::Result<()>| filled.unwrap_err().kind();
+        let short = writer.fill_with(2, |room| fill(room, b"e"));
+        assert_eq!(kind(short), io::ErrorKind::UnexpectedEof);
+        let long = writer.fill_with(11, |room| fill(room, b""));
+        assert_eq!(kind(long), io::ErrorKind::InvalidInput);
+        let elsewhere = writer.fill_with(2, |room| fill(&mut room[1..], b"abc"));
+        assert_eq!(kind(elsewhere), io::ErrorKind::UnexpectedEof);
+        let failed = writer.fill_with(2, |_| Err(io::ErrorKind::TimedOut.into()));
+        assert_eq!(kind(failed), io::ErrorKind::TimedOut);
+        assert_eq!(writer.buffer().filled(), 0);
     }
 
     #[test]

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_catalogue_is_exported_once_under_its_own_name() {
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::with_disks(["/disk".to_owned()]));
         metrics.net.accepted.add(7);
         let text = Exporter::new(&metrics).unwrap().text().unwrap();
         for entry in catalogue::catalogue() {

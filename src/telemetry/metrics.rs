@@ -6,10 +6,12 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::cache::CacheMetrics;
+use super::disk::DiskMetrics;
 use super::net::NetMetrics;
 use super::origin::OriginMetrics;
 use super::s3::S3Metrics;
 use super::sample::{Sample, Visit};
+use super::small::SmallMetrics;
 
 /// A value that only grows.
 #[derive(Debug, Default)]
@@ -58,19 +60,35 @@ impl Gauge {
 pub struct Metrics {
     /// What the read path counts.
     pub cache: CacheMetrics,
+    /// What the disks count.
+    pub disk: DiskMetrics,
     /// What the listeners count.
     pub net: NetMetrics,
     /// What the origins are asked and what they answer.
     pub origin: OriginMetrics,
     /// What the public S3 door counts.
     pub s3: S3Metrics,
+    /// What the store of records and small bodies counts.
+    pub small: SmallMetrics,
+}
+
+impl Metrics {
+    /// For a node with disks of these names.
+    pub fn with_disks(names: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            disk: DiskMetrics::new(names),
+            ..Self::default()
+        }
+    }
 }
 
 impl Visit for Metrics {
     fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
         self.cache.visit(yield_sample);
+        self.disk.visit(yield_sample);
         self.net.visit(yield_sample);
         self.origin.visit(yield_sample);
         self.s3.visit(yield_sample);
+        self.small.visit(yield_sample);
     }
 }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod cache;
 pub mod catalogue;
+pub mod disk;
 pub mod export;
 pub mod histogram;
 pub mod logs;
@@ -14,9 +15,11 @@ pub mod net;
 pub mod origin;
 pub mod s3;
 pub mod sample;
+pub mod small;
 pub mod traces;
 
 pub use catalogue::catalogue;
+pub use disk::DiskMetrics;
 pub use export::Exporter;
 pub use histogram::Histogram;
 pub use logs::{Config, Format, Telemetry};

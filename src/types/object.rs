@@ -57,6 +57,16 @@ impl OriginFingerprint {
     pub fn new(kind: &str, endpoint: &str, region: &str, bucket: &BucketName) -> Self {
         Self(digest(&[kind, endpoint, region, bucket.as_str()]))
     }
+
+    /// A fingerprint as it was kept.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The fingerprint as it is kept.
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
 }
 
 /// An object, under whatever bucket name and prefix clients know it: origin fingerprint and full origin key.
@@ -86,6 +96,18 @@ pub struct Subject {
     pub object: CanonicalObject,
     /// The version by its id at the origin, `null` included; none for whatever is current at the time.
     pub version_id: Option<Arc<str>>,
+}
+
+impl Subject {
+    /// A stable 128-bit digest: the name that what is known of it is kept under.
+    pub fn digest(&self) -> u128 {
+        let mut bytes = self.object.encode();
+        if let Some(id) = &self.version_id {
+            bytes.push(0);
+            bytes.extend_from_slice(id.as_bytes());
+        }
+        xxh3_128(&bytes)
+    }
 }
 
 impl From<CanonicalObject> for Subject {

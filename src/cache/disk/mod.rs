@@ -4,12 +4,51 @@
 //! it returns; writing ([`Disks::offer`]) is off the request's path, bounded, and drops what it cannot follow. Each disk is
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod checksum;
+mod disk;
+mod folder;
+mod format;
+mod health;
+pub mod medium;
+mod opened;
+mod pages;
+pub mod placement;
+pub mod purges;
+mod purging;
+mod queue;
+mod recovery;
+mod scratch;
+mod segment;
+pub mod space;
+mod tables;
+mod tend;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
 
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tracing::warn;
+
+use self::disk::Disk;
+use self::medium::Medium;
+use self::placement::Member;
+use self::purging::Purging;
+use crate::clock::Clock;
 use crate::memory::{Buffer, Writer};
-use crate::types::BodyDigest;
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
+use crate::types::outcome::{DiskRead, DiskState};
+use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
+
+pub use self::folder::LEAST_CAPACITY;
+pub use self::pages::Pages;
 
 /// A configured disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +67,8 @@ pub struct BlockId {
     pub index: u32,
 }
 
-/// Pages of a block: bit 0 is its first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pages(pub u16);
-
 /// When something was fetched, counted in purges: what is older than a purge that covers its object is not there any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u32);
 
 /// Why a block could not be read. The reader asks the origin.
@@ -54,7 +89,7 @@ pub enum Miss {
 }
 
 /// Bytes that may be kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Offer {
     pub block: BlockId,
     /// The block's length in bytes: [`crate::types::layout::BLOCK`], or less where the body ends in it.
@@ -68,9 +103,76 @@ pub struct Offer {
     pub pinned: bool,
 }
 
+impl Miss {
+    fn outcome(self) -> DiskRead {
+        match self {
+            Self::Absent => DiskRead::Absent,
+            Self::Damaged => DiskRead::Damaged,
+            Self::Failed => DiskRead::Failed,
+            Self::Slow => DiskRead::Slow,
+        }
+    }
+}
+
+/// What the disks work with.
+#[derive(Debug)]
+pub struct Means {
+    /// The file systems.
+    pub medium: Arc<dyn Medium>,
+    pub tasks: Tasks,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    /// The node's memory, of which the disks take shares for slot tables and for what waits to be written.
+    pub memory_limit: u64,
+    pub tuning: Tuning,
+}
+
+/// Times and sizes that only tests change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// How long a read may take: a disk that is slower is no help to who waits.
+    pub read_deadline: Duration,
+    /// How long a block that lacks pages waits for them before it is written: the next fill of a sequential read is there by
+    /// then.
+    pub gather: Duration,
+    /// Between two looks at a disk, and between two tries of one that is out.
+    pub probe_every: Duration,
+    /// The size of new segments; none for what suits the capacity.
+    pub segment_bytes: Option<u64>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            read_deadline: Duration::from_secs(2),
+            gather: Duration::from_millis(200),
+            probe_every: Duration::from_secs(5),
+            segment_bytes: None,
+        }
+    }
+}
+
+/// How long closing waits for a disk to take what was offered.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// How long a purge waits for a disk.
+const PURGING: Duration = Duration::from_secs(10);
+
 /// The disks.
-#[derive(Debug, Default)]
-pub struct Disks {}
+#[derive(Debug)]
+pub struct Disks {
+    disks: Vec<Arc<Disk>>,
+    purging: Arc<Purging>,
+}
+
+impl Default for Disks {
+    fn default() -> Self {
+        Self {
+            disks: Vec::new(),
+            purging: Arc::new(Purging::new(0)),
+        }
+    }
+}
 
 impl Disks {
     /// No disks.
@@ -78,9 +180,33 @@ impl Disks {
         Arc::default()
     }
 
+    /// Begins to use disks. A disk that cannot be opened is tried again and again.
+    pub fn open(configs: Vec<Config>, means: Means) -> Arc<Self> {
+        let (means, count) = (Arc::new(means), configs.len());
+        let purging = Arc::new(Purging::new(count));
+        let new = |config| {
+            let (means, purging) = (Arc::clone(&means), Arc::clone(&purging));
+            Arc::new(Disk::new(config, means, purging, count as u64))
+        };
+        let disks: Vec<_> = configs.into_iter().map(new).collect();
+        for disk in &disks {
+            means.tasks.spawn("disk", tend::run(Arc::clone(disk)));
+            means
+                .tasks
+                .spawn("disk-writer", writer::run(Arc::clone(disk)));
+        }
+        Arc::new(Self { disks, purging })
+    }
+
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.disks.is_empty()
+    }
+
     /// The pages of a block that are held and were fetched at `floor` or later. No I/O.
-    pub fn held(&self, _block: BlockId, _floor: Epoch) -> Pages {
-        Pages::default()
+    pub fn held(&self, block: BlockId, floor: Epoch) -> Pages {
+        let held = self.disks.iter().map(|disk| disk.held(block, floor));
+        held.max_by_key(|pages| pages.count()).unwrap_or_default()
     }
 
     /// Reads `range` of a block into an empty `writer` of that length, and gives back what can be read from it. The range
@@ -90,14 +216,134 @@ impl Disks {
     /// [`Miss`]: the bytes are to be had elsewhere. Never takes longer than the disk's deadline.
     pub async fn read(
         &self,
-        _block: BlockId,
-        _range: Range<u32>,
-        _floor: Epoch,
-        _writer: Writer,
+        block: BlockId,
+        range: Range<u32>,
+        floor: Epoch,
+        writer: Writer,
     ) -> Result<Buffer, Miss> {
-        Err(Miss::Absent)
+        let wanted = pages::touched(&range);
+        let holds = |disk: &&Arc<Disk>| disk.held(block, floor).covers(wanted);
+        let disk = self.disks.iter().find(holds).ok_or(Miss::Absent)?;
+        disk.read(block, range, floor, writer).await
     }
 
     /// Takes bytes that a reader has just missed, if they are worth keeping and the disk can follow. Never waits.
-    pub fn offer(&self, _offer: Offer) {}
+    pub fn offer(&self, offer: Offer) {
+        if let Some(disk) = self.disk_for(offer.block) {
+            disk.offer(&offer);
+        }
+    }
+
+    /// Where a block is written: where a part of it is already, or where the choice among the disks that work puts it.
+    fn disk_for(&self, block: BlockId) -> Option<&Arc<Disk>> {
+        if let [only] = self.disks.as_slice() {
+            return Some(only);
+        }
+        let members = self.disks.iter().map(|disk| (disk, disk.member()));
+        let usable: Vec<_> = members.filter_map(|(disk, it)| Some((disk, it?))).collect();
+        let has =
+            |(disk, _): &&(&Arc<Disk>, Member)| !disk.held(block, Epoch::default()).is_empty();
+        if let Some((disk, _)) = usable.iter().find(has) {
+            return Some(disk);
+        }
+        let members: Vec<_> = usable.iter().map(|(_, member)| *member).collect();
+        // Where none works, one of them counts what is lost.
+        let chosen = placement::choose(&members, block).map(|place| usable[place].0);
+        chosen.or_else(|| self.disks.first())
+    }
+
+    /// The purges that are known: what is fetched from now on is newer than all of them.
+    pub fn epoch(&self) -> Epoch {
+        self.purging.latest()
+    }
+
+    /// From which epoch on bytes of an object are good.
+    pub fn floor(&self, object: &CanonicalObject) -> Epoch {
+        self.purging.floor(object)
+    }
+
+    /// Purges the objects of an origin whose keys begin with `prefix`: what was fetched of them until now is not there any
+    /// more. Returns once that is on a disk for good.
+    ///
+    /// # Errors
+    /// Where no disk could take it: it then holds until the node ends.
+    pub async fn purge(&self, origin: OriginFingerprint, prefix: &str) -> io::Result<Epoch> {
+        let epoch = self.purging.add(|purges| purges.purge(origin, prefix));
+        self.write_purges().await.map(|()| epoch)
+    }
+
+    /// As [`Disks::purge`], but of the object under `key` only.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn purge_key(&self, origin: OriginFingerprint, key: &ObjectKey) -> io::Result<Epoch> {
+        let epoch = self.purging.add(|purges| purges.purge_key(origin, key));
+        self.write_purges().await.map(|()| epoch)
+    }
+
+    async fn write_purges(&self) -> io::Result<()> {
+        let written = join_all(self.disks.iter().map(|disk| write_purges(disk))).await;
+        let failed = |written: Vec<io::Result<()>>| written.into_iter().find_map(Result::err);
+        if written.is_empty() || written.iter().any(Result::is_ok) {
+            return Ok(());
+        }
+        failed(written).map_or(Ok(()), Err)
+    }
+
+    /// The disk that holds most pages of a block that were fetched at `floor` or later. No I/O.
+    pub fn place(&self, block: BlockId, floor: Epoch) -> Option<(&Path, Pages)> {
+        let held = |disk: &Arc<Disk>| disk.held(block, floor);
+        let disk = self.disks.iter().max_by_key(|disk| held(disk).count())?;
+        let held = held(disk);
+        (!held.is_empty()).then_some((&*disk.config.path, held))
+    }
+
+    /// Waits until what every disk holds is known, or the disk is out.
+    pub async fn recovered(&self) {
+        join_all(self.disks.iter().map(|disk| disk.recovered())).await;
+    }
+
+    /// Waits until what was offered is written or dropped.
+    pub async fn settle(&self) {
+        join_all(self.disks.iter().map(|disk| disk.inbox.settle())).await;
+    }
+
+    /// Takes no more offers, waits a while for those that were taken to be written, and gives the folders up.
+    pub async fn close(&self) {
+        let closing = |disk| tokio::time::timeout(CLOSING, Disk::close(disk));
+        let closed = join_all(self.disks.iter().map(|disk| closing(disk))).await;
+        if closed.iter().any(Result::is_err) {
+            warn!("a disk did not take in time what was to be written; that is lost");
+        }
+    }
+
+    /// Brings the metrics up to date that are not counted.
+    pub fn measure(&self) {
+        self.disks.iter().for_each(|disk| disk.measure());
+    }
+
+    /// The disks' paths and states.
+    pub fn states(&self) -> Vec<(&Path, DiskState)> {
+        let state = |disk: &Arc<Disk>| disk.state();
+        let disks = self.disks.iter();
+        disks
+            .map(|disk| (&*disk.config.path, state(disk)))
+            .collect()
+    }
+}
+
+/// Writes the purges to one disk.
+async fn write_purges(disk: &Arc<Disk>) -> io::Result<()> {
+    let opened = disk.opened().ok_or(io::ErrorKind::NotConnected)?;
+    let purging = Arc::clone(&disk.purging);
+    let writing = tokio::task::spawn_blocking(move || purging.write_to(&opened));
+    let written = match tokio::time::timeout(PURGING, writing).await {
+        Ok(written) => written.map_err(io::Error::other).flatten(),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    if let Err(error) = &written {
+        // It is written when the disk works again.
+        disk.write_failed(error);
+    }
+    written
 }

@@ -1,0 +1,342 @@
+//! One disk: from the first try to open it to the last read, whatever becomes of it meanwhile.
+//!
+//! A disk that cannot be opened, or fails, is tried again and again; what it holds is recovered anew each time that it comes
+//! back, since nobody knows what happened to it meanwhile. Reads and offers see a disk that is open, or none.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::health::Health;
+use super::opened::{NotRead, Opened};
+use super::pages;
+use super::placement::Member;
+use super::purging::Purging;
+use super::space::Class;
+use super::writer::Inbox;
+use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages};
+use crate::memory::{Buffer, Writer};
+use crate::telemetry::disk::OneDisk;
+use crate::types::outcome::{DiskRead, DiskState, DiskWrite};
+
+/// Reads of one disk at a time: what a fast disk needs to be busy, and what a hung one may take of the threads that block.
+const MOST_READS: usize = 32;
+
+/// The least memory for slot tables, and for what waits to be written.
+const LEAST_TABLES: u64 = 1 << 20;
+const LEAST_QUEUE: u64 = 8 << 20;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Disk {
+    pub(super) config: Config,
+    pub(super) means: Arc<Means>,
+    pub(super) metrics: Arc<OneDisk>,
+    pub(super) inbox: Inbox,
+    pub(super) purging: Arc<Purging>,
+    opened: ArcSwapOption<Opened>,
+    health: Health,
+    turns: Arc<Semaphore>,
+    /// It is out by now.
+    pub(super) changed: Notify,
+    pub(super) progress: watch::Sender<Progress>,
+    life: watch::Sender<Life>,
+    pub(super) table_bytes: usize,
+}
+
+/// Whether anybody looks after a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Open,
+    Closing,
+    Closed,
+}
+
+/// How far a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It was not tried yet.
+    Untried,
+    /// It is not in use.
+    Out,
+    /// Some of its segments are not known yet.
+    Recovering,
+    /// All that it holds is known.
+    Recovered,
+}
+
+impl Disk {
+    /// One of `disks`, not opened yet.
+    pub(super) fn new(
+        config: Config,
+        means: Arc<Means>,
+        purging: Arc<Purging>,
+        disks: u64,
+    ) -> Self {
+        let metrics = means.metrics.disk.of(&config.path.to_string_lossy());
+        metrics.enter(DiskState::Out);
+        metrics.capacity.set(gauge(config.capacity));
+        let share = |part: u64, least: u64| {
+            let bytes = (means.memory_limit / part / disks.max(1)).max(least);
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        };
+        Self {
+            inbox: Inbox::new(share(32, LEAST_QUEUE), means.tuning.gather),
+            table_bytes: share(64, LEAST_TABLES),
+            config,
+            metrics,
+            purging,
+            opened: ArcSwapOption::empty(),
+            health: Health::default(),
+            turns: Arc::new(Semaphore::new(MOST_READS)),
+            changed: Notify::new(),
+            progress: watch::Sender::new(Progress::Untried),
+            life: watch::Sender::new(Life::Open),
+            means,
+        }
+    }
+
+    /// Where the disk stands in the choice of a block's disk, if it may be written.
+    pub(super) fn member(&self) -> Option<Member> {
+        let opened = self.writable().ok()?;
+        Some(Member {
+            id: opened.folder.identity.id,
+            weight: self.config.capacity,
+        })
+    }
+
+    /// The disk, if it may be written.
+    pub(super) fn writable(&self) -> Result<Arc<Opened>, DiskWrite> {
+        match self.health.state() {
+            DiskState::Serving => self.opened.load_full().ok_or(DiskWrite::Out),
+            DiskState::ReadOnly => Err(DiskWrite::ReadOnly),
+            DiskState::Out => Err(DiskWrite::Out),
+        }
+    }
+
+    /// The disk, if it is in use.
+    pub(super) fn opened(&self) -> Option<Arc<Opened>> {
+        self.opened.load_full()
+    }
+
+    pub(super) fn state(&self) -> DiskState {
+        self.health.state()
+    }
+
+    /// The pages of a block that are held.
+    pub(super) fn held(&self, block: BlockId, floor: Epoch) -> Pages {
+        let opened = self.opened.load();
+        let found = opened.as_ref().and_then(|opened| opened.find(block, floor));
+        found.map(|found| found.pages).unwrap_or_default()
+    }
+
+    /// Takes an offer; what becomes of it is counted.
+    pub(super) fn offer(&self, offer: &Offer) {
+        if let Err(why) = self.take(offer) {
+            self.metrics.writes(why).increment();
+        }
+    }
+
+    fn take(&self, offer: &Offer) -> Result<(), DiskWrite> {
+        let opened = self.writable()?;
+        // Every offer is an access: the index knows which of them belong together.
+        opened.space().missed(offer.block);
+        // One that adds to a block that waits is counted with it.
+        self.inbox.put(offer).map(|_| ())
+    }
+
+    /// Reads a range of a block, as [`super::Disks::read`] says.
+    pub(super) async fn read(
+        &self,
+        block: BlockId,
+        range: Range<u32>,
+        floor: Epoch,
+        writer: Writer,
+    ) -> Result<Buffer, Miss> {
+        let started = Instant::now();
+        let length = range.len() as u64;
+        let read = self.read_in_time(block, range, floor, writer).await;
+        let outcome = match read {
+            Ok(_) => DiskRead::Hit,
+            Err(miss) => miss.outcome(),
+        };
+        self.metrics.reads(outcome).increment();
+        if read.is_ok() {
+            self.metrics.read_bytes.add(length);
+            self.metrics.read_time.record(started.elapsed());
+            self.health.read_worked();
+        }
+        read
+    }
+
+    async fn read_in_time(
+        &self,
+        block: BlockId,
+        range: Range<u32>,
+        floor: Epoch,
+        mut writer: Writer,
+    ) -> Result<Buffer, Miss> {
+        let opened = self.opened.load_full().ok_or(Miss::Absent)?;
+        let wanted = pages::touched(&range);
+        if !self.held(block, floor).covers(wanted) {
+            return Err(Miss::Absent);
+        }
+        let turns = Arc::clone(&self.turns);
+        let work = async move {
+            let turn = turns.acquire_owned().await;
+            let reading = spawn_blocking(move || {
+                // Held until the disk has answered, however long nobody has been waiting any more.
+                let _turn = turn;
+                let read = opened.read(block, range, floor, &mut writer);
+                read.map(|()| writer.buffer())
+            });
+            reading.await
+        };
+        match tokio::time::timeout(self.means.tuning.read_deadline, work).await {
+            Ok(Ok(Ok(buffer))) => Ok(buffer),
+            Ok(Ok(Err(why))) => Err(self.not_read(&why)),
+            Ok(Err(error)) => Err(self.not_read(&NotRead::Failed(io::Error::other(error)))),
+            Err(_) => {
+                self.read_failed(&io::ErrorKind::TimedOut.into());
+                Err(Miss::Slow)
+            }
+        }
+    }
+
+    fn not_read(&self, why: &NotRead) -> Miss {
+        match why {
+            NotRead::Absent => {}
+            NotRead::Damaged(page) => {
+                let disk = self.config.path.display();
+                warn!(%disk, page, "a block on {disk} is damaged; it is given up");
+            }
+            NotRead::Failed(error) => self.read_failed(error),
+        }
+        why.into()
+    }
+
+    /// Notes that a read failed, or came too late.
+    pub(super) fn read_failed(&self, error: &io::Error) {
+        if self.health.read_failed() {
+            self.left(error);
+        }
+    }
+
+    /// Notes that a write failed.
+    pub(super) fn write_failed(&self, error: &io::Error) {
+        if self.health.write_failed() {
+            self.metrics.enter(DiskState::ReadOnly);
+            let disk = self.config.path.display();
+            warn!(%disk, %error, "a write to {disk} failed: {error}; it is only read from now on");
+        }
+    }
+
+    /// Takes the disk into use.
+    pub(super) fn enter(&self, opened: &Arc<Opened>) {
+        self.opened.store(Some(Arc::clone(opened)));
+        self.progress.send_replace(Progress::Recovering);
+        self.serve_again();
+    }
+
+    /// Writes again: the disk was tried, and works.
+    pub(super) fn serve_again(&self) {
+        self.health.serve();
+        self.metrics.enter(DiskState::Serving);
+        let disk = self.config.path.display();
+        info!(%disk, "{disk} is in use");
+    }
+
+    /// Uses the disk no more.
+    pub(super) fn leave(&self, error: &io::Error) {
+        if self.health.leave() {
+            self.left(error);
+        }
+    }
+
+    fn left(&self, error: &io::Error) {
+        self.metrics.enter(DiskState::Out);
+        self.opened.store(None);
+        self.changed.notify_one();
+        let disk = self.config.path.display();
+        warn!(%disk, %error, "{disk} failed: {error}; it is not used from now on");
+    }
+
+    /// Copies to the metrics what is known elsewhere.
+    pub(super) fn measure(&self) {
+        let metrics = &self.metrics;
+        metrics.queued.set(gauge(self.inbox.weight() as u64));
+        let Some(opened) = self.opened() else {
+            let of_index = [
+                &metrics.allocated,
+                &metrics.live,
+                &metrics.pinned,
+                &metrics.index,
+            ];
+            of_index
+                .into_iter()
+                .chain(&metrics.blocks)
+                .for_each(|it| it.set(0));
+            return;
+        };
+        let space = opened.space();
+        let segment = opened.folder.identity.segment_bytes;
+        metrics
+            .allocated
+            .set(gauge(u64::from(space.files()) * segment));
+        metrics.live.set(gauge(space.live_bytes()));
+        metrics.index.set(gauge(space.index_bytes() as u64));
+        metrics.segments.set(i64::from(space.files()));
+        metrics
+            .recovered
+            .set(gauge(space.segments().count() as u64));
+        let mut pinned = 0;
+        for (class, blocks) in Class::ALL.into_iter().zip(&metrics.blocks) {
+            let usage = space.usage(class);
+            pinned += usage.pinned * class.bytes();
+            blocks.set(gauge(usage.blocks));
+        }
+        metrics.pinned.set(gauge(pinned));
+    }
+
+    /// Waits until what the disk holds is known, or it is out.
+    pub(super) async fn recovered(&self) {
+        let mut progress = self.progress.subscribe();
+        let known = |it: &Progress| matches!(it, Progress::Out | Progress::Recovered);
+        // The sender lives as long as the disk.
+        let _ = progress.wait_for(known).await;
+    }
+
+    /// Writes what waits, and gives the folder up.
+    pub(super) async fn close(&self) {
+        self.inbox.close();
+        self.inbox.settle().await;
+        self.life.send_replace(Life::Closing);
+        let mut life = self.life.subscribe();
+        let _ = life.wait_for(|life| *life == Life::Closed).await;
+    }
+
+    /// Resolves once the disk is to be given up.
+    pub(super) async fn closing(&self) {
+        let mut life = self.life.subscribe();
+        let _ = life.wait_for(|life| *life != Life::Open).await;
+    }
+
+    /// Nobody looks after the disk any more.
+    pub(super) fn closed(&self) {
+        self.health.leave();
+        self.metrics.enter(DiskState::Out);
+        self.opened.store(None);
+        self.progress.send_replace(Progress::Out);
+        self.life.send_replace(Life::Closed);
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,331 @@
+//! Purges: what was in the tiers before, and is not to be served again.
+//!
+//! A purge is a rule: of the objects of an origin whose keys begin with a prefix, whatever was asked of the origin before
+//! the rule's epoch is not there any more, in whatever tier. Nothing is looked for and deleted: a reader asks for the
+//! [`Purges::floor`] of its object and takes nothing older. Epochs count purges, so what was fetched under the latest
+//! epoch that was known is newer than every purge of the time.
+//!
+//! A rule may be about one key only: no key holds the byte [`END`], so that a prefix of that and a key before it is the
+//! beginning of one key's name alone, where names are keys and that byte.
+//!
+//! The list is short: a rule replaces the earlier ones that it covers, and past [`MOST_RULES`] the older ones of an origin
+//! become one for all of its keys. That only makes more of the tiers miss. Its file is on every disk; a list that was away
+//! while others were written is merged ([`Purges::merge`]). Pure: who writes the file is `disk`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use crc_fast::CrcAlgorithm;
+
+use super::Epoch;
+use crate::types::names::MAX_KEY_BYTES;
+use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
+
+/// The most rules that are kept apart.
+pub const MOST_RULES: usize = 4096;
+
+/// The file's first bytes; the last two are the version of its format.
+const MAGIC: [u8; 8] = *b"FBPURG\x00\x01";
+/// Ends a key's name among the prefixes: UTF-8, which keys are, has no such byte.
+const END: u8 = 0xff;
+/// Bytes of a rule before its prefix.
+const RULE: usize = 4 + 16 + 2;
+
+/// Key prefixes, and the epochs of their rules.
+type Prefixes = BTreeMap<Box<[u8]>, Epoch>;
+
+/// All purges that still matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Purges {
+    latest: Epoch,
+    /// The epoch of a rule for all objects of all origins.
+    everything: Epoch,
+    origins: HashMap<OriginFingerprint, Prefixes>,
+    /// Rules, `everything` aside.
+    rules: usize,
+}
+
+/// A file is no list of purges: what its disk holds may have been purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damaged {
+    #[error("the list of purges is of another format")]
+    Format,
+    #[error("the list of purges is damaged")]
+    Checksum,
+    #[error("the list of purges contradicts itself")]
+    Contents,
+}
+
+impl Purges {
+    /// The epoch of what is asked of an origin now.
+    pub const fn latest(&self) -> Epoch {
+        self.latest
+    }
+
+    /// Rules that are kept.
+    pub const fn rules(&self) -> usize {
+        self.rules
+    }
+
+    /// The epoch from which on bytes of an object are good.
+    pub fn floor(&self, object: &CanonicalObject) -> Epoch {
+        let prefixes = self.origins.get(&object.origin);
+        let floor = prefixes.map_or(Epoch(0), |it| floor(it, &name_of(&object.key)));
+        floor.max(self.everything)
+    }
+
+    /// Purges the objects of an origin whose keys begin with `prefix`; all, where it is empty.
+    pub fn purge(&mut self, origin: OriginFingerprint, prefix: &str) -> Epoch {
+        self.latest = next(self.latest);
+        // No key is longer.
+        if prefix.len() <= MAX_KEY_BYTES {
+            self.insert(origin, prefix.as_bytes(), self.latest);
+            self.shorten();
+        }
+        self.latest
+    }
+
+    /// Purges the object of an origin under `key`, and none whose key only begins so.
+    pub fn purge_key(&mut self, origin: OriginFingerprint, key: &ObjectKey) -> Epoch {
+        self.latest = next(self.latest);
+        self.insert(origin, &name_of(key), self.latest);
+        self.shorten();
+        self.latest
+    }
+
+    /// Purges all objects of all origins: for when a list was lost.
+    pub fn purge_everything(&mut self) -> Epoch {
+        self.latest = next(self.latest);
+        self.everything = self.latest;
+        self.forget_covered();
+        self.latest
+    }
+
+    /// Takes in the rules of another disk's list.
+    ///
+    /// A list that lags behind lacks what came after it, and takes it over. Two lists that went on apart from each other
+    /// gave the same epochs to different rules: those rules get a new epoch, later than what either disk holds.
+    pub fn merge(&mut self, other: &Self) {
+        let apart = next(self.latest.max(other.latest));
+        let (ours, theirs) = (self.foreign_to(other), other.foreign_to(self));
+        let mut any_apart = false;
+        let mut stamped = |epoch: Epoch, known_until: Epoch| {
+            let is_apart = epoch <= known_until;
+            any_apart |= is_apart;
+            if is_apart { apart } else { epoch }
+        };
+        for (origin, prefix, epoch) in ours {
+            let epoch = stamped(epoch, other.latest);
+            self.insert(origin, &prefix, epoch);
+        }
+        for (origin, prefix, epoch) in theirs {
+            let epoch = stamped(epoch, self.latest);
+            self.insert(origin, &prefix, epoch);
+        }
+        let (low, high) = if self.everything < other.everything {
+            (self.latest, other.everything)
+        } else {
+            (other.latest, self.everything)
+        };
+        if self.everything != other.everything {
+            self.everything = stamped(high, low);
+        }
+        self.latest = self.latest.max(other.latest);
+        if any_apart {
+            self.latest = apart;
+        }
+        self.forget_covered();
+        self.shorten();
+    }
+
+    /// The list as a file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&self.latest.0.to_le_bytes());
+        bytes.extend_from_slice(&self.everything.0.to_le_bytes());
+        let rules = u32::try_from(self.rules).expect("rules are few");
+        bytes.extend_from_slice(&rules.to_le_bytes());
+        for (origin, prefix, epoch) in self.sorted() {
+            bytes.extend_from_slice(&epoch.0.to_le_bytes());
+            bytes.extend_from_slice(&origin.to_bits().to_le_bytes());
+            let length = u16::try_from(prefix.len()).expect("no key is longer than 1024 bytes");
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(prefix);
+        }
+        let crc = checksum(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// The list of a file.
+    ///
+    /// # Errors
+    /// [`Damaged`]: it was not written by [`Self::encode`], or is not what was written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let rest = bytes.strip_prefix(&MAGIC).ok_or(Damaged::Format)?;
+        let (rest, crc) = rest.split_last_chunk().ok_or(Damaged::Checksum)?;
+        if checksum(&bytes[..bytes.len() - crc.len()]) != u32::from_le_bytes(*crc) {
+            return Err(Damaged::Checksum);
+        }
+        Self::decode_rules(rest).ok_or(Damaged::Contents)
+    }
+
+    fn decode_rules(mut rest: &[u8]) -> Option<Self> {
+        let mut purges = Self {
+            latest: Epoch(u32::from_le_bytes(take(&mut rest)?)),
+            everything: Epoch(u32::from_le_bytes(take(&mut rest)?)),
+            ..Self::default()
+        };
+        let rules = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
+        if rules > MOST_RULES || rules > rest.len() / RULE || purges.everything > purges.latest {
+            return None;
+        }
+        for _ in 0..rules {
+            let epoch = Epoch(u32::from_le_bytes(take(&mut rest)?));
+            let origin = OriginFingerprint::from_bits(u128::from_le_bytes(take(&mut rest)?));
+            let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
+            let (prefix, after) = rest.split_at_checked(length)?;
+            if length > MAX_KEY_BYTES + 1 || epoch > purges.latest {
+                return None;
+            }
+            rest = after;
+            purges.insert(origin, prefix, epoch);
+        }
+        rest.is_empty().then_some(purges)
+    }
+
+    /// Adds a rule, if none covers it, in place of those that it covers.
+    fn insert(&mut self, origin: OriginFingerprint, prefix: &[u8], epoch: Epoch) {
+        let prefixes = self.origins.entry(origin).or_default();
+        if floor(prefixes, prefix) >= epoch {
+            return;
+        }
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let below = prefixes.range::<[u8], _>(from);
+        let covered: Vec<_> = below
+            .take_while(|(longer, _)| longer.starts_with(prefix))
+            .filter(|(_, earlier)| **earlier <= epoch)
+            .map(|(longer, _)| longer.clone())
+            .collect();
+        for longer in &covered {
+            prefixes.remove(longer);
+        }
+        prefixes.insert(prefix.into(), epoch);
+        self.rules = self.rules + 1 - covered.len();
+    }
+
+    /// The rules that `other` neither has nor covers.
+    fn foreign_to(&self, other: &Self) -> Vec<(OriginFingerprint, Box<[u8]>, Epoch)> {
+        let is_foreign = |(origin, prefix, epoch): &(OriginFingerprint, &[u8], Epoch)| {
+            let theirs = other.origins.get(origin);
+            let theirs = theirs.map_or(Epoch(0), |it| floor(it, prefix));
+            theirs.max(other.everything) < *epoch
+        };
+        let foreign = self.sorted().into_iter().filter(is_foreign);
+        foreign
+            .map(|(origin, prefix, epoch)| (origin, prefix.into(), epoch))
+            .collect()
+    }
+
+    /// All rules, the same list in the same order.
+    fn sorted(&self) -> Vec<(OriginFingerprint, &[u8], Epoch)> {
+        let mut origins: Vec<_> = self.origins.iter().collect();
+        origins.sort_by_key(|(origin, _)| **origin);
+        let rules = origins.into_iter().flat_map(|(origin, prefixes)| {
+            let rules = prefixes.iter();
+            rules.map(|(prefix, epoch)| (*origin, &**prefix, *epoch))
+        });
+        rules.collect()
+    }
+
+    /// Drops the rules that the one for everything covers.
+    fn forget_covered(&mut self) {
+        let everything = self.everything;
+        for prefixes in self.origins.values_mut() {
+            prefixes.retain(|_, epoch| *epoch > everything);
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.origins.retain(|_, prefixes| !prefixes.is_empty());
+        self.rules = self.origins.values().map(BTreeMap::len).sum();
+    }
+
+    /// Keeps to [`MOST_RULES`]: the older half of the rules of the origin that has most become one for all of its keys. Where
+    /// each origin has but one, the older half of all becomes one for everything.
+    fn shorten(&mut self) {
+        while self.rules > MOST_RULES {
+            let most = self
+                .origins
+                .iter()
+                .max_by_key(|(origin, it)| (it.len(), **origin));
+            let Some((origin, prefixes)) = most.map(|(origin, it)| (*origin, it)) else {
+                return;
+            };
+            if prefixes.len() > 1 {
+                let middle = middle(prefixes.values());
+                self.insert(origin, b"", middle);
+            } else {
+                self.everything = middle(self.origins.values().flat_map(BTreeMap::values));
+                self.forget_covered();
+            }
+        }
+    }
+}
+
+/// A key as prefixes are compared with it.
+fn name_of(key: &ObjectKey) -> Vec<u8> {
+    [key.as_str().as_bytes(), &[END]].concat()
+}
+
+/// The greatest epoch of the prefixes that `key` begins with.
+fn floor(prefixes: &Prefixes, key: &[u8]) -> Epoch {
+    let mut floor = Epoch(0);
+    let mut bound = Bound::Included(key);
+    // What `key` begins with is not after it. The last that is not after it and is no such prefix tells how much of `key`
+    // prefixes can still have in common with it.
+    while let Some((prefix, epoch)) = prefixes
+        .range::<[u8], _>((Bound::Unbounded, bound))
+        .next_back()
+    {
+        let common = prefix
+            .iter()
+            .zip(key)
+            .take_while(|(one, other)| one == other);
+        let common = common.count();
+        if common == prefix.len() {
+            floor = floor.max(*epoch);
+            bound = Bound::Excluded(&key[..common]);
+        } else {
+            bound = Bound::Included(&key[..common]);
+        }
+    }
+    floor
+}
+
+/// An epoch that half of them, and of two both, do not exceed.
+fn middle<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> Epoch {
+    let mut epochs: Vec<_> = epochs.copied().collect();
+    epochs.sort_unstable();
+    let middle = epochs.len() / 2;
+    epochs.get(middle).copied().unwrap_or_default()
+}
+
+fn next(epoch: Epoch) -> Epoch {
+    Epoch(epoch.0.checked_add(1).expect("nobody purges 2^32 times"))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(*taken)
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);
+    u32::try_from(crc).expect("a CRC32C has 32 bits")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The purges of the node, and their list on every disk.
+//!
+//! What a disk holds may not be shown before every disk's list was read: one disk may know of a purge that another has missed.
+
+use std::io;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::Epoch;
+use super::opened::Opened;
+use super::purges::Purges;
+use crate::types::CanonicalObject;
+
+/// How long disks wait for the lists of the others when the node starts: a disk that does not answer holds up the rest no
+/// longer than a few of its reads would.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Purging {
+    purges: RwLock<Purges>,
+    /// Whether any list was read.
+    known: RwLock<bool>,
+    /// Disks that were opened, or could not be, at least once.
+    arrived: watch::Sender<usize>,
+    disks: usize,
+}
+
+impl Purging {
+    /// For so many disks.
+    pub(super) fn new(disks: usize) -> Self {
+        Self {
+            purges: RwLock::default(),
+            known: RwLock::default(),
+            arrived: watch::Sender::new(0),
+            disks,
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Purges> {
+        self.purges.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn floor(&self, object: &CanonicalObject) -> Epoch {
+        self.read().floor(object)
+    }
+
+    pub(super) fn latest(&self) -> Epoch {
+        self.read().latest()
+    }
+
+    /// Adds a purge, for this process as yet.
+    pub(super) fn add(&self, purge: impl FnOnce(&mut Purges) -> Epoch) -> Epoch {
+        let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
+        purge(&mut purges)
+    }
+
+    /// Reads the list of a disk that was just opened, and takes it in.
+    pub(super) fn take_in(&self, opened: &Opened) -> io::Result<()> {
+        let Some(content) = opened.folder.purges()? else {
+            return Ok(());
+        };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
+        match Purges::decode(&content) {
+            Ok(list) => purges.merge(&list),
+            // Every disk has the same list, as long as it can be written.
+            Err(_) if *known => {}
+            Err(error) => {
+                let path = opened.folder.path().display();
+                warn!(disk = %path, %error, "{error}: all that the disks hold is given up");
+                purges.purge_everything();
+            }
+        }
+        *known = true;
+        drop((known, purges));
+        *opened.purges_written() = Some(content);
+        Ok(())
+    }
+
+    /// Writes the list to a disk, for good, unless it is there.
+    pub(super) fn write_to(&self, opened: &Opened) -> io::Result<()> {
+        let mut written = opened.purges_written();
+        let content = self.read().encode();
+        if written.as_ref() != Some(&content) {
+            opened.folder.write_purges(&content)?;
+            *written = Some(content);
+        }
+        Ok(())
+    }
+
+    /// Waits for the lists of the disks that were not heard of yet.
+    pub(super) async fn meet(&self) {
+        self.arrived.send_modify(|arrived| *arrived += 1);
+        let mut arrived = self.arrived.subscribe();
+        let all = arrived.wait_for(|arrived| *arrived >= self.disks);
+        // Whoever comes later brings a list that is merged when it comes.
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+    }
+}

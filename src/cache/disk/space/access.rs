@@ -1,0 +1,97 @@
+//! Time as the disk's readers make it: a *tick* is an access to a block, hit or miss.
+//!
+//! A *turn* is as many ticks as blocks are held. How long a block rests is told in eighths of a turn: the same pattern of
+//! accesses gives the same figures on a small disk and on a large one. A reader who takes a block in sixteen ranges has
+//! accessed it once: what comes again within an eighth of a turn is part of the same access.
+
+use super::ghosts::{Ghost, Ghosts, longest_rest};
+use super::slot::Slot;
+
+/// Ticks in a turn, at least: with few blocks, or none, turns would rush by.
+const SHORTEST_TURN: u32 = 64;
+
+#[derive(Debug)]
+pub(super) struct Accesses {
+    now: u32,
+    turn: u32,
+    /// Eighths of turns that have passed, of whatever length turns had then.
+    eighths: u32,
+    /// Ticks of this eighth.
+    ticks: u32,
+    ghosts: Ghosts,
+}
+
+impl Accesses {
+    pub(super) fn new() -> Self {
+        Self {
+            now: 0,
+            turn: SHORTEST_TURN,
+            eighths: 0,
+            ticks: 0,
+            ghosts: Ghosts::new(),
+        }
+    }
+
+    pub(super) const fn now(&self) -> u32 {
+        self.now
+    }
+
+    /// So many blocks are held.
+    pub(super) fn set_blocks(&mut self, blocks: usize) {
+        self.turn = u32::try_from(blocks).unwrap_or(u32::MAX).max(SHORTEST_TURN);
+    }
+
+    /// There are so many slots.
+    pub(super) fn set_slots(&mut self, slots: usize) {
+        self.ghosts.resize(slots, self.eighths);
+    }
+
+    /// A block that is not held was asked for.
+    pub(super) fn miss(&mut self, hash: u64) {
+        if self.ghosts.access(hash, self.eighths) {
+            self.tick();
+        }
+    }
+
+    /// A block that is held was asked for.
+    pub(super) fn hit(&mut self, slot: &mut Slot) {
+        if self.now.wrapping_sub(slot.touched) >= self.turn / 8 {
+            slot.rest = longest_rest(slot.rest, self.idle(slot));
+            self.tick();
+        }
+        slot.touched = self.now;
+    }
+
+    /// A block is held from now on, in this slot; until now it was in the slot `before`, if any.
+    pub(super) fn enter(&mut self, hash: u64, slot: &mut Slot, before: Option<Slot>) {
+        slot.touched = self.now;
+        slot.rest = match before {
+            Some(before) => before.rest,
+            None => self.ghosts.take(hash).rest,
+        };
+    }
+
+    /// What is known of a block that is not held.
+    pub(super) fn ghost(&self, hash: u64) -> Ghost {
+        self.ghosts.get(hash)
+    }
+
+    /// How long a held block has rested, in eighths of a turn.
+    pub(super) fn idle(&self, slot: &Slot) -> u8 {
+        let ticks = u64::from(self.now.wrapping_sub(slot.touched));
+        u8::try_from(8 * ticks / u64::from(self.turn)).unwrap_or(u8::MAX)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.ghosts.bytes()
+    }
+
+    fn tick(&mut self) {
+        self.now = self.now.wrapping_add(1);
+        self.ticks += 1;
+        if self.ticks >= self.turn / 8 {
+            self.eighths = self.eighths.wrapping_add(1);
+            self.ticks = 0;
+        }
+    }
+}
