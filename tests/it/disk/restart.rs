@@ -15,6 +15,9 @@ const SIZES: [u64; 6] = [
     20 * MIB + 70 * KIB,
 ];
 
+/// All objects may wait to be written at the same time.
+const MEMORY: &str = "1GiB";
+
 async fn end(process: Process) {
     process.terminate();
     assert_eq!(process.ended().await.code(), Some(0));
@@ -30,7 +33,7 @@ fn put_all(origin: &TestOrigin) {
 async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
-    let configuration = configuration(&origin, folder.path(), "\"immutable\"");
+    let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
     let process = Process::start(&configuration).await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
@@ -53,7 +56,7 @@ async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
 async fn after_a_restart_other_objects_cost_one_head_each() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
-    let configuration = configuration(&origin, folder.path(), "{ max_age = \"1h\" }");
+    let configuration = configuration(&origin, folder.path(), "{ max_age = \"1h\" }", MEMORY);
     let process = Process::start(&configuration).await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
@@ -84,7 +87,7 @@ async fn after_a_restart_other_objects_cost_one_head_each() {
 async fn ranges_that_were_read_before_a_restart_are_held_page_by_page() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     origin.put("train/big", 9, 64 * MIB);
-    let configuration = configuration(&origin, folder.path(), "\"immutable\"");
+    let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
     let process = Process::start(&configuration).await;
     let places = [63 * MIB + 5, 7 * MIB + 900 * KIB, 7 * MIB + 3, 30 * MIB];
     for place in places {

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::file::{MAGIC, checksum};
 use super::*;
 
 fn origin(number: u128) -> OriginFingerprint {

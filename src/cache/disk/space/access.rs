@@ -10,6 +10,11 @@ use super::slot::Slot;
 /// Ticks in a turn, at least: with few blocks, or none, turns would rush by.
 const SHORTEST_TURN: u32 = 64;
 
+/// The rest of a slot that was found on the disk and not accessed since: nobody knows how long its block rested before.
+const FOUND: u8 = u8::MAX;
+/// Eighths of a turn that such a block is taken to have rested at least when it is accessed: four turns.
+const FOUND_RESTED: u8 = 32;
+
 #[derive(Debug)]
 pub(super) struct Accesses {
     now: u32,
@@ -56,7 +61,11 @@ impl Accesses {
     /// A block that is held was asked for.
     pub(super) fn hit(&mut self, slot: &mut Slot) {
         if self.now.wrapping_sub(slot.touched) >= self.turn / 8 {
-            slot.rest = longest_rest(slot.rest, self.idle(slot));
+            let idle = self.idle(slot);
+            slot.rest = match slot.rest {
+                FOUND => longest_rest(0, idle.max(FOUND_RESTED)),
+                rest => longest_rest(rest, idle),
+            };
             self.tick();
         }
         slot.touched = self.now;
@@ -69,6 +78,19 @@ impl Accesses {
             Some(before) => before.rest,
             None => self.ghosts.take(hash).rest,
         };
+    }
+
+    /// A block was found on the disk at the start.
+    pub(super) fn found(&mut self, slot: &mut Slot) {
+        if slot.rest == 0 {
+            slot.rest = FOUND;
+        }
+    }
+
+    /// The longest that a held block lately rested between two accesses, in eighths of a turn; 0 if none is known to have
+    /// come before the last.
+    pub(super) const fn rest(&self, slot: &Slot) -> u8 {
+        if slot.rest == FOUND { 0 } else { slot.rest }
     }
 
     /// What is known of a block that is not held.

@@ -8,31 +8,20 @@ use super::super::BlockId;
 use super::class::{Class, slots_in};
 use super::index::{self, Index};
 use super::segment::Segment;
+use super::segments::Segments;
 use super::slot::{Contents, Slot, SlotNumber, State};
 use super::usage::{Sign, Usage};
-
-/// What is under a segment's number.
-#[derive(Debug)]
-pub(super) enum Numbered {
-    /// No file.
-    Unused,
-    /// A file whose slots are not known yet, or are not to be used while it is made anew.
-    Unknown,
-    Known(Segment),
-}
 
 #[derive(Debug)]
 pub(super) struct Books {
     segment_bytes: u64,
-    segments: Vec<Numbered>,
+    segments: Segments,
     index: Index,
     usage: [Usage; Class::ALL.len()],
     /// Segments of each class with a free slot.
     open: [Vec<u32>; Class::ALL.len()],
     /// Segments with free slots only.
     empty: u32,
-    /// Segments that have a file.
-    files: u32,
     /// The first generation of the next segment's slots.
     generation: u16,
 }
@@ -41,12 +30,11 @@ impl Books {
     pub(super) fn new(segment_bytes: u64) -> Self {
         Self {
             segment_bytes,
-            segments: Vec::new(),
+            segments: Segments::default(),
             index: Index::new(),
             usage: Default::default(),
             open: Default::default(),
             empty: 0,
-            files: 0,
             generation: 0,
         }
     }
@@ -59,49 +47,27 @@ impl Books {
         self.segment_bytes
     }
 
-    pub(super) const fn files(&self) -> u32 {
-        self.files
-    }
-
     /// Blocks held.
     pub(super) fn blocks(&self) -> usize {
         self.index.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let slots = self.known().map(|(_, it)| size_of_val(it.slots()));
         let lists = self.open.iter().map(|list| list.capacity() * 4);
-        slots.sum::<usize>()
-            + lists.sum::<usize>()
-            + self.segments.capacity() * size_of::<Numbered>()
-            + self.index.bytes()
+        lists.sum::<usize>() + self.segments.bytes() + self.index.bytes()
     }
 
-    pub(super) fn segments(&self) -> &[Numbered] {
+    pub(super) const fn segments(&self) -> &Segments {
         &self.segments
-    }
-
-    pub(super) fn segment(&self, number: u32) -> Option<&Segment> {
-        known(&self.segments, number)
-    }
-
-    /// The segments whose slots are known, with their numbers.
-    pub(super) fn known(&self) -> impl Iterator<Item = (u32, &Segment)> {
-        (0..)
-            .zip(&self.segments)
-            .filter_map(|(number, it)| match it {
-                Numbered::Known(segment) => Some((number, segment)),
-                Numbered::Unused | Numbered::Unknown => None,
-            })
     }
 
     /// The slot, if it holds a block.
     pub(super) fn held(&self, number: SlotNumber) -> Option<&Slot> {
-        held(&self.segments, number)
+        self.segments.held(number)
     }
 
     pub(super) fn held_mut(&mut self, number: SlotNumber) -> Option<&mut Slot> {
-        let segment = self.segment_mut(number.segment())?;
+        let segment = self.segments.get_mut(number.segment())?;
         segment.get_mut(number.slot()).filter(|slot| slot.is_held())
     }
 
@@ -114,7 +80,7 @@ impl Books {
     /// Reserves a free slot.
     pub(super) fn reserve(&mut self, class: Class) -> Option<SlotNumber> {
         let number = *self.open[class.rank()].last()?;
-        let segment = self.segment_mut(number)?;
+        let segment = self.segments.get_mut(number)?;
         let was_empty = segment.is_empty();
         let slot = segment.take()?;
         let has_more = segment.free > 0;
@@ -134,7 +100,7 @@ impl Books {
         block: BlockId,
         contents: &Contents,
     ) -> Option<SlotNumber> {
-        if self.slot(number)?.state != State::Reserved {
+        if self.segments.slot(number)?.state != State::Reserved {
             debug_assert!(false, "{number:?} was not reserved");
             return None;
         }
@@ -147,14 +113,14 @@ impl Books {
             }
             self.release(other);
         }
-        let segment = self.segment_mut(number.segment())?;
+        let segment = self.segments.get_mut(number.segment())?;
         segment.reserved -= 1;
         let class = segment.class;
         segment.get_mut(number.slot())?.hold(block, contents);
         self.usage[class.rank()].reserved -= 1;
         self.account(number, Sign::Plus);
         let segments = &self.segments;
-        let rehash = |number| held(segments, number).map_or(0, |slot| index::hash(&slot.block()));
+        let rehash = |number| hash_of(segments, number);
         self.index.insert(index::hash(&block), number, rehash);
         other
     }
@@ -175,7 +141,7 @@ impl Books {
         };
         self.account(number, Sign::Minus);
         self.index.remove(hash, number);
-        let Some(segment) = self.segment_mut(number.segment()) else {
+        let Some(segment) = self.segments.get_mut(number.segment()) else {
             return;
         };
         segment.reserved += 1;
@@ -189,10 +155,10 @@ impl Books {
     /// Frees a slot that is held or reserved.
     pub(super) fn release(&mut self, number: SlotNumber) {
         self.evict(number);
-        if self.slot(number).map(|slot| slot.state) != Some(State::Reserved) {
+        if self.segments.slot(number).map(|slot| slot.state) != Some(State::Reserved) {
             return;
         }
-        let Some(segment) = self.segment_mut(number.segment()) else {
+        let Some(segment) = self.segments.get_mut(number.segment()) else {
             return;
         };
         segment.give(number.slot());
@@ -209,33 +175,19 @@ impl Books {
         if self.empty == 0 {
             return None;
         }
-        let mut known = self.known();
+        let mut known = self.segments.known();
         known.find_map(|(number, segment)| segment.is_empty().then_some(number))
     }
 
-    /// The lowest number without a file.
-    pub(super) fn unused_number(&self) -> u32 {
-        let unused = |it: &Numbered| matches!(it, Numbered::Unused);
-        let position = self.segments.iter().position(unused);
-        u32::try_from(position.unwrap_or(self.segments.len())).expect("numbers are 18 bits")
-    }
-
-    /// A file of that number exists; none of its slots is known.
-    pub(super) fn announce(&mut self, number: u32) {
+    /// A file of that number exists, or does so no longer; none of its slots is known.
+    pub(super) fn set_file(&mut self, number: u32, exists: bool) {
         self.detach(number);
-        let at = usize::try_from(number).expect("numbers are 18 bits");
-        while self.segments.len() <= at {
-            self.segments.push(Numbered::Unused);
-        }
-        if matches!(self.segments[at], Numbered::Unused) {
-            self.files += 1;
-        }
-        self.segments[at] = Numbered::Unknown;
+        self.segments.set_file(number, exists);
     }
 
     /// The segment has slots of `class`, all free but for those in `taken`, which are reserved.
     pub(super) fn add(&mut self, number: u32, class: Class, taken: &[u32]) {
-        self.announce(number);
+        self.detach(number);
         let slots = slots_in(self.segment_bytes, class);
         let segment = Segment::new(class, slots, self.generation, taken);
         // Far from those of the number's last life: a slot is not taken for what it was then.
@@ -245,63 +197,30 @@ impl Books {
         if segment.free > 0 {
             self.open[class.rank()].push(number);
         }
-        let at = usize::try_from(number).expect("numbers are 18 bits");
-        self.segments[at] = Numbered::Known(segment);
+        self.segments.set_known(number, segment);
     }
 
     /// None of the segment's blocks is found any more, none of its slots is used. Its file stays counted.
     pub(super) fn detach(&mut self, number: u32) {
-        let Some(segment) = self.segment(number) else {
+        let Some(segment) = self.segments.get(number) else {
             return;
         };
-        let numbers = (0..)
-            .zip(segment.slots())
-            .filter(|(_, slot)| slot.is_held());
-        let evicted: Vec<_> = numbers
-            .map(|(slot, _)| SlotNumber::new(number, slot))
-            .collect();
-        for slot in evicted {
-            self.evict(slot);
+        for slot in 0..segment.count() {
+            self.evict(SlotNumber::new(number, slot));
         }
-        let at = usize::try_from(number).expect("numbers are 18 bits");
-        let Numbered::Known(segment) = std::mem::replace(&mut self.segments[at], Numbered::Unknown)
-        else {
-            return;
-        };
-        self.usage[segment.class.rank()].segment(&segment, Sign::Minus);
+        let segment = self.segments.get(number).expect("it was just there");
+        let rank = segment.class.rank();
+        self.usage[rank].segment(segment, Sign::Minus);
         self.empty -= u32::from(segment.is_empty());
-        self.open[segment.class.rank()].retain(|open| *open != number);
+        self.open[rank].retain(|open| *open != number);
+        self.segments.set_file(number, true);
         let segments = &self.segments;
-        self.index
-            .shrink(|number| held(segments, number).map_or(0, |slot| index::hash(&slot.block())));
-    }
-
-    /// The segment has no file any more.
-    pub(super) fn forget(&mut self, number: u32) {
-        self.detach(number);
-        let at = usize::try_from(number).expect("numbers are 18 bits");
-        if let Some(it) = self.segments.get_mut(at)
-            && matches!(it, Numbered::Unknown)
-        {
-            *it = Numbered::Unused;
-            self.files -= 1;
-        }
-    }
-
-    fn slot(&self, number: SlotNumber) -> Option<&Slot> {
-        slot_of(&self.segments, number)
-    }
-
-    fn segment_mut(&mut self, number: u32) -> Option<&mut Segment> {
-        match self.segments.get_mut(usize::try_from(number).ok()?)? {
-            Numbered::Known(segment) => Some(segment),
-            Numbered::Unused | Numbered::Unknown => None,
-        }
+        self.index.shrink(|number| hash_of(segments, number));
     }
 
     /// Counts a held slot in, or out.
     fn account(&mut self, number: SlotNumber, sign: Sign) {
-        let Some(segment) = known(&self.segments, number.segment()) else {
+        let Some(segment) = self.segments.get_mut(number.segment()) else {
             return;
         };
         let Some(slot) = segment.get(number.slot()).filter(|slot| slot.is_held()) else {
@@ -309,7 +228,6 @@ impl Books {
         };
         self.usage[segment.class.rank()].slot(slot, sign);
         let pinned = u32::from(slot.state == State::Pinned);
-        let segment = self.segment_mut(number.segment()).expect("it is known");
         match sign {
             Sign::Plus => segment.pinned += pinned,
             Sign::Minus => segment.pinned -= pinned,
@@ -317,17 +235,8 @@ impl Books {
     }
 }
 
-fn known(segments: &[Numbered], number: u32) -> Option<&Segment> {
-    match segments.get(usize::try_from(number).ok()?)? {
-        Numbered::Known(segment) => Some(segment),
-        Numbered::Unused | Numbered::Unknown => None,
-    }
-}
-
-fn slot_of(segments: &[Numbered], number: SlotNumber) -> Option<&Slot> {
-    known(segments, number.segment())?.get(number.slot())
-}
-
-fn held(segments: &[Numbered], number: SlotNumber) -> Option<&Slot> {
-    slot_of(segments, number).filter(|slot| slot.is_held())
+/// The hash of a slot's block.
+fn hash_of(segments: &Segments, number: SlotNumber) -> u64 {
+    let slot = segments.held(number);
+    slot.map_or(0, |slot| index::hash(&slot.block()))
 }

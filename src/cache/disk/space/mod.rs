@@ -21,6 +21,7 @@ mod ghosts;
 mod index;
 mod replace;
 mod segment;
+mod segments;
 pub mod slot;
 #[cfg(test)]
 mod tests;
@@ -106,7 +107,10 @@ impl Space {
 
     /// The class of a slot.
     pub fn class(&self, number: SlotNumber) -> Option<Class> {
-        self.books.segment(number.segment()).map(|it| it.class)
+        self.books
+            .segments()
+            .get(number.segment())
+            .map(|it| it.class)
     }
 
     /// A block was asked for that is not held, or not all that was asked for. Once for each offer, before [`Self::place`].
@@ -136,8 +140,8 @@ impl Space {
             self.detach(number);
             return Place::Recycle(number);
         }
-        if self.books.files() < self.most_segments {
-            return Place::NewSegment(self.books.unused_number());
+        if self.books.segments().files() < self.most_segments {
+            return Place::NewSegment(self.books.segments().unused());
         }
         self.replace(class, block, pinned)
     }
@@ -182,7 +186,7 @@ impl Space {
     /// [`Self::restore`].
     pub fn announce(&mut self, number: u32) {
         self.detach(number);
-        self.books.announce(number);
+        self.books.set_file(number, true);
     }
 
     /// The segment file was made, for slots of that class: all are free.
@@ -207,7 +211,11 @@ impl Space {
         let published = table.iter().filter_map(|(slot, block, contents)| {
             let number = SlotNumber::new(number, *slot);
             let contents = self.within_pinned_share(number, *contents);
-            self.enter(number, *block, &contents)
+            let freed = self.enter(number, *block, &contents);
+            if let Some(slot) = self.books.held_mut(number) {
+                self.accesses.found(slot);
+            }
+            freed
         });
         let freed = published.collect();
         let slots = Class::ALL.map(|class| self.usage(class).slots);
@@ -220,7 +228,7 @@ impl Space {
     /// The segment has no file any more.
     pub fn forget(&mut self, number: u32) {
         self.detach(number);
-        self.books.forget(number);
+        self.books.set_file(number, false);
     }
 
     /// No more files than `most_segments`, or than there are, if those are more.
@@ -230,12 +238,12 @@ impl Space {
 
     /// Segments that have a file, whether or not their slots are known.
     pub fn files(&self) -> u32 {
-        self.books.files()
+        self.books.segments().files()
     }
 
     /// The segments whose slots are known: number, class, free slots.
     pub fn segments(&self) -> impl Iterator<Item = (u32, Class, u32)> {
-        let known = self.books.known();
+        let known = self.books.segments().known();
         known.map(|(number, segment)| (number, segment.class, segment.free))
     }
 
@@ -277,7 +285,7 @@ impl Space {
     }
 
     fn detach(&mut self, number: u32) {
-        if let Some(segment) = self.books.segment(number) {
+        if let Some(segment) = self.books.segments().get(number) {
             self.clocks[segment.class.rank()].remove(number);
             self.books.detach(number);
             self.accesses.set_blocks(self.books.blocks());

@@ -101,7 +101,7 @@ impl Space {
 
     /// Moves the hand on past a few slots that may go.
     fn meet(&self, clock: &mut Clock, asking: &Asking) {
-        let slots = |segment| self.books.segment(segment).map_or(0, Segment::count);
+        let slots = |segment| self.books.segments().get(segment).map_or(0, Segment::count);
         let (mut passed, mut found) = (0, 0);
         while passed < LONGEST_STEP && found < STEP {
             let Some(number) = clock.next(slots) else {
@@ -125,7 +125,7 @@ impl Space {
     fn resident(&self, slot: &Slot) -> Resident {
         Resident {
             idle: self.accesses.idle(slot),
-            rest: slot.rest,
+            rest: self.accesses.rest(slot),
         }
     }
 
@@ -142,7 +142,7 @@ impl Space {
         let surveyed = if first { SURVEYED_AT_FIRST } else { SURVEYED };
         let mut coldest = None;
         for number in self.next_of_others(class, asking, surveyed) {
-            let segment = self.books.segment(number)?;
+            let segment = self.books.segments().get(number)?;
             let (idle, beaten) = self.sample(segment, asking);
             let colder = match victim {
                 _ if first => true,
@@ -159,11 +159,11 @@ impl Space {
     /// The next few segments of other classes of which all blocks may go.
     fn next_of_others(&mut self, class: Class, asking: &Asking, few: u32) -> Vec<u32> {
         let own = self.find(asking.block).map(SlotNumber::segment);
-        let all = u32::try_from(self.books.segments().len()).expect("numbers are 18 bits");
+        let all = self.books.segments().end();
         let mut found = Vec::new();
         for step in 0..all.min(64) {
             let number = (self.survey + step) % all;
-            let may_go = self.books.segment(number).is_some_and(|it| {
+            let may_go = self.books.segments().get(number).is_some_and(|it| {
                 it.class != class && it.pinned == 0 && it.reserved == 0 && Some(number) != own
             });
             if may_go {

@@ -116,7 +116,7 @@ pub struct Slot {
     /// Bytes that its pages lack to be whole.
     short: u16,
     generation: u16,
-    /// The longest that the block lately rested between two accesses, in eighths of a turn; 0 before its second.
+    /// How long the block rests between accesses, as `access` has it.
     pub(super) rest: u8,
     pub(super) state: State,
 }

@@ -199,7 +199,7 @@ impl Plain {
         );
         self.reserved.retain(|(slot, ..)| slot.segment() != number);
         assert_eq!(space.restore(number, class, &table), []);
-        for (_, (slot, contents)) in &mut self.held {
+        for (slot, contents) in self.held.values_mut() {
             if slot.segment() == number {
                 *contents = space.slot(*slot).expect("restored").contents();
             }
@@ -221,7 +221,7 @@ impl Plain {
         let mut sums = HashMap::<Class, Usage>::new();
         let reserved: HashSet<_> = self.reserved.iter().map(|(slot, ..)| *slot).collect();
         let mut open = HashMap::new();
-        for (number, segment) in space.books.known() {
+        for (number, segment) in space.books.segments().known() {
             let sum = sums.entry(segment.class).or_default();
             sum.segments += 1;
             let mut free = 0;

@@ -12,11 +12,14 @@
 //! become one for all of its keys. That only makes more of the tiers miss. Its file is on every disk; a list that was away
 //! while others were written is merged ([`Purges::merge`]). Pure: who writes the file is `disk`.
 
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use crc_fast::CrcAlgorithm;
-
+pub use self::file::Damaged;
 use super::Epoch;
 use crate::types::names::MAX_KEY_BYTES;
 use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
@@ -24,6 +27,7 @@ use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
 /// The most rules that are kept apart.
 pub const MOST_RULES: usize = 4096;
 
+<<<<<<< HEAD:src/cache/disk/purges.rs
 /// The file's first bytes; the last two are the version of its format.
 const MAGIC: [u8; 8] = *b"FBPURG\x00\x01";
 /// Ends a key's name among the prefixes: UTF-8, which keys are, has no such byte.
@@ -31,6 +35,8 @@ const END: u8 = 0xff;
 /// Bytes of a rule before its prefix.
 const RULE: usize = 4 + 16 + 2;
 
+=======
+>>>>>>> space:src/cache/disk/purges/mod.rs
 /// Key prefixes, and the epochs of their rules.
 type Prefixes = BTreeMap<Box<[u8]>, Epoch>;
 
@@ -43,17 +49,6 @@ pub struct Purges {
     origins: HashMap<OriginFingerprint, Prefixes>,
     /// Rules, `everything` aside.
     rules: usize,
-}
-
-/// A file is no list of purges: what its disk holds may have been purged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Damaged {
-    #[error("the list of purges is of another format")]
-    Format,
-    #[error("the list of purges is damaged")]
-    Checksum,
-    #[error("the list of purges contradicts itself")]
-    Contents,
 }
 
 impl Purges {
@@ -138,6 +133,7 @@ impl Purges {
         self.shorten();
     }
 
+<<<<<<< HEAD:src/cache/disk/purges.rs
     /// The list as a file.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -194,6 +190,8 @@ impl Purges {
         rest.is_empty().then_some(purges)
     }
 
+=======
+>>>>>>> space:src/cache/disk/purges/mod.rs
     /// Adds a rule, if none covers it, in place of those that it covers.
     fn insert(&mut self, origin: OriginFingerprint, prefix: &[u8], epoch: Epoch) {
         let prefixes = self.origins.entry(origin).or_default();
@@ -315,17 +313,3 @@ fn middle<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> Epoch {
 fn next(epoch: Epoch) -> Epoch {
     Epoch(epoch.0.checked_add(1).expect("nobody purges 2^32 times"))
 }
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(*taken)
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);
-    u32::try_from(crc).expect("a CRC32C has 32 bits")
-}
-
-#[cfg(test)]
-mod tests;
