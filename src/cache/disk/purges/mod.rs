@@ -27,16 +27,9 @@ use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
 /// The most rules that are kept apart.
 pub const MOST_RULES: usize = 4096;
 
-<<<<<<< HEAD:src/cache/disk/purges.rs
-/// The file's first bytes; the last two are the version of its format.
-const MAGIC: [u8; 8] = *b"FBPURG\x00\x01";
 /// Ends a key's name among the prefixes: UTF-8, which keys are, has no such byte.
 const END: u8 = 0xff;
-/// Bytes of a rule before its prefix.
-const RULE: usize = 4 + 16 + 2;
 
-=======
->>>>>>> space:src/cache/disk/purges/mod.rs
 /// Key prefixes, and the epochs of their rules.
 type Prefixes = BTreeMap<Box<[u8]>, Epoch>;
 
@@ -133,65 +126,6 @@ impl Purges {
         self.shorten();
     }
 
-<<<<<<< HEAD:src/cache/disk/purges.rs
-    /// The list as a file.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&self.latest.0.to_le_bytes());
-        bytes.extend_from_slice(&self.everything.0.to_le_bytes());
-        let rules = u32::try_from(self.rules).expect("rules are few");
-        bytes.extend_from_slice(&rules.to_le_bytes());
-        for (origin, prefix, epoch) in self.sorted() {
-            bytes.extend_from_slice(&epoch.0.to_le_bytes());
-            bytes.extend_from_slice(&origin.to_bits().to_le_bytes());
-            let length = u16::try_from(prefix.len()).expect("no key is longer than 1024 bytes");
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(prefix);
-        }
-        let crc = checksum(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-
-    /// The list of a file.
-    ///
-    /// # Errors
-    /// [`Damaged`]: it was not written by [`Self::encode`], or is not what was written.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let rest = bytes.strip_prefix(&MAGIC).ok_or(Damaged::Format)?;
-        let (rest, crc) = rest.split_last_chunk().ok_or(Damaged::Checksum)?;
-        if checksum(&bytes[..bytes.len() - crc.len()]) != u32::from_le_bytes(*crc) {
-            return Err(Damaged::Checksum);
-        }
-        Self::decode_rules(rest).ok_or(Damaged::Contents)
-    }
-
-    fn decode_rules(mut rest: &[u8]) -> Option<Self> {
-        let mut purges = Self {
-            latest: Epoch(u32::from_le_bytes(take(&mut rest)?)),
-            everything: Epoch(u32::from_le_bytes(take(&mut rest)?)),
-            ..Self::default()
-        };
-        let rules = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
-        if rules > MOST_RULES || rules > rest.len() / RULE || purges.everything > purges.latest {
-            return None;
-        }
-        for _ in 0..rules {
-            let epoch = Epoch(u32::from_le_bytes(take(&mut rest)?));
-            let origin = OriginFingerprint::from_bits(u128::from_le_bytes(take(&mut rest)?));
-            let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
-            let (prefix, after) = rest.split_at_checked(length)?;
-            if length > MAX_KEY_BYTES + 1 || epoch > purges.latest {
-                return None;
-            }
-            rest = after;
-            purges.insert(origin, prefix, epoch);
-        }
-        rest.is_empty().then_some(purges)
-    }
-
-=======
->>>>>>> space:src/cache/disk/purges/mod.rs
     /// Adds a rule, if none covers it, in place of those that it covers.
     fn insert(&mut self, origin: OriginFingerprint, prefix: &[u8], epoch: Epoch) {
         let prefixes = self.origins.entry(origin).or_default();
