@@ -33,13 +33,15 @@ pub struct Keeping {
     /// Whether objects that the origin encrypts under a KMS key are kept too: then whoever may read them here needs no
     /// right over that key.
     pub kms: bool,
+    /// Whether their blocks stay on the disks when others ask for room.
+    pub pinned: bool,
 }
 
 impl From<Freshness> for Keeping {
     fn from(freshness: Freshness) -> Self {
         Self {
             freshness,
-            kms: false,
+            ..Self::default()
         }
     }
 }

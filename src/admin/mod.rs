@@ -1,8 +1,9 @@
-//! The admin door: health, metrics, status.
+//! The admin door: health, metrics, status; purging objects and finding where they are.
 //!
 //! Health and metrics are open, since kubelets and scrapers carry no tokens; everything else asks for the bearer token
 //! where one is configured. S3 requests never come here.
 
+mod objects;
 mod routes;
 mod status;
 
@@ -16,6 +17,7 @@ use hyper::{Request, Response};
 use tower::ServiceExt;
 
 use crate::clock::{Clock, Moment};
+use crate::gateway::Gateway;
 use crate::net::RequestBody;
 use crate::telemetry::{Exporter, Metrics};
 use crate::types::{Body, BoxError, Secret};
@@ -82,6 +84,7 @@ impl Readiness {
 struct State {
     config: Config,
     readiness: Readiness,
+    gateway: Arc<Gateway>,
     metrics: Arc<Metrics>,
     exporter: Exporter,
     clock: Clock,
@@ -95,10 +98,12 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A door that tells of `metrics` and `readiness`. The node's uptime counts from now.
+    /// A door that tells of `metrics` and `readiness`, and of objects what `gateway` knows. The node's uptime counts from
+    /// now.
     pub fn new(
         config: Config,
         readiness: Readiness,
+        gateway: Arc<Gateway>,
         metrics: Arc<Metrics>,
         exporter: Exporter,
         clock: Clock,
@@ -108,6 +113,7 @@ impl Admin {
             router: routes::router(Arc::new(State {
                 config,
                 readiness,
+                gateway,
                 metrics,
                 exporter,
                 clock,

@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::{Request, State as Shared};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{StatusCode, header};
 use sha2::{Digest, Sha256};
 use tracing::error;
 
-use super::{Phase, State, status};
+use super::{Phase, State, objects, status};
 use crate::types::Secret;
 
 /// Prometheus' text format, as its scraper asks for it.
@@ -20,6 +20,8 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) fn router(state: Arc<State>) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
+        .route("/purge", post(objects::purge))
+        .route("/where", get(objects::place))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&state),
             require_token,

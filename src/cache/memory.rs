@@ -2,7 +2,8 @@
 //!
 //! A block's entry is a short list of extents. Filling more of a block makes a new entry that shares the old extents, so
 //! that an entry, once read, never changes. Entries are weighed by the memory that they take. Eviction is S3-FIFO: a block
-//! that is read once on the way through does not push out what is read again and again.
+//! that is read once on the way through does not push out what is read again and again. What was fetched before a purge has
+//! another key than what is fetched after it, so that it is never found again and goes in its turn.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,15 +12,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use foyer::{Cache, CacheBuilder, EvictionConfig, S3FifoConfig};
 
+use super::Wanted;
+use super::disk::{Epoch, Pages};
 use crate::memory::Buffer;
 use crate::types::BodyDigest;
-use crate::types::layout::{BLOCK, block_of};
+use crate::types::layout::{BLOCK, PAGE, block_of};
 
-/// A block of a body.
+/// A block of a body, as fetched since a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     body: BodyDigest,
     block: u32,
+    floor: Epoch,
+}
+
+impl Key {
+    fn of(wanted: &Wanted, block: u32) -> Self {
+        Self {
+            body: wanted.body,
+            block,
+            floor: wanted.floor,
+        }
+    }
 }
 
 /// What is held of one block, in the order of the extents' starts.
@@ -114,27 +128,24 @@ impl Tier {
         }
     }
 
-    /// The bytes of `body` from `offset` on, as far as they lie together in one buffer; none where `offset` is not held.
-    pub fn read(&self, body: BodyDigest, offset: u64) -> Option<Bytes> {
-        let entry = self.blocks.get(&Key {
-            body,
-            block: block_of(offset),
-        })?;
+    /// The bytes from `offset` on, as far as they lie together in one buffer; none where `offset` is not held.
+    pub fn read(&self, wanted: &Wanted, offset: u64) -> Option<Bytes> {
+        let entry = self.blocks.get(&Key::of(wanted, block_of(offset)))?;
         let extent = entry.value().find(offset)?;
         let from = usize::try_from(offset - extent.range.start).expect("an extent fits in memory");
         Some(extent.buffer.bytes(from..extent.buffer.filled()))
     }
 
     /// The first run of bytes in `range` that is not held, cut at the end of `range`; none where all of it is held.
-    pub fn missing(&self, body: BodyDigest, range: Range<u64>) -> Option<Range<u64>> {
-        let start = self.held_until(body, range.start, range.end);
+    pub fn missing(&self, wanted: &Wanted, range: Range<u64>) -> Option<Range<u64>> {
+        let start = self.held_until(wanted, range.start, range.end);
         if start >= range.end {
             return None;
         }
         let mut end = start;
         while end < range.end {
             let block_end = (u64::from(block_of(end)) + 1) * BLOCK;
-            let next = self.next_held(body, end).unwrap_or(block_end);
+            let next = self.next_held(wanted, end).unwrap_or(block_end);
             end = next.min(range.end);
             if next < block_end {
                 break;
@@ -143,12 +154,9 @@ impl Tier {
         Some(start..end)
     }
 
-    /// Keeps a filled buffer, whose first byte is `start` of `body` and which lies inside one block.
-    pub fn insert(&self, body: BodyDigest, start: u64, buffer: Buffer) {
-        let key = Key {
-            body,
-            block: block_of(start),
-        };
+    /// Keeps a filled buffer, whose first byte is `start` of the body and which lies inside one block.
+    pub fn insert(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
+        let key = Key::of(wanted, block_of(start));
         let lock =
             &self.locks[usize::try_from(self.blocks.hash(&key)).unwrap_or(usize::MAX) % LOCKS];
         let _serial = lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,6 +169,23 @@ impl Tier {
         }
     }
 
+    /// The pages of a block that are held from their first to their last byte.
+    pub fn pages(&self, wanted: &Wanted, block: u32) -> Pages {
+        let key = Key::of(wanted, block);
+        // Looked for first, as that does not count as an access.
+        if !self.blocks.contains(&key) {
+            return Pages::default();
+        }
+        let start = u64::from(block) * BLOCK;
+        let is_held = |page: &u32| {
+            let at = start + u64::from(*page) * PAGE;
+            let end = (at + PAGE).min(wanted.size);
+            at < end && self.held_until(wanted, at, end) >= end
+        };
+        let held = (0..u16::BITS).filter(is_held);
+        Pages(held.fold(0, |pages, page| pages | 1 << page))
+    }
+
     /// Bytes held.
     pub fn usage(&self) -> u64 {
         self.blocks.usage() as u64
@@ -171,12 +196,9 @@ impl Tier {
         self.blocks.entries() as u64
     }
 
-    fn held_until(&self, body: BodyDigest, mut offset: u64, end: u64) -> u64 {
+    fn held_until(&self, wanted: &Wanted, mut offset: u64, end: u64) -> u64 {
         while offset < end {
-            let entry = self.blocks.get(&Key {
-                body,
-                block: block_of(offset),
-            });
+            let entry = self.blocks.get(&Key::of(wanted, block_of(offset)));
             match entry.as_ref().and_then(|entry| entry.value().find(offset)) {
                 Some(extent) => offset = extent.range.end,
                 None => break,
@@ -186,11 +208,8 @@ impl Tier {
     }
 
     /// Where the next extent at or after `offset` begins, in the same block.
-    fn next_held(&self, body: BodyDigest, offset: u64) -> Option<u64> {
-        let entry = self.blocks.get(&Key {
-            body,
-            block: block_of(offset),
-        })?;
+    fn next_held(&self, wanted: &Wanted, offset: u64) -> Option<u64> {
+        let entry = self.blocks.get(&Key::of(wanted, block_of(offset)))?;
         entry
             .value()
             .extents
@@ -215,9 +234,12 @@ mod tests {
     use super::*;
     use crate::memory::buffer::allocated;
     use crate::memory::{Config, Memory, Pool, Writer};
-    use crate::types::layout::PAGE;
 
-    const BODY: BodyDigest = BodyDigest(7);
+    const BODY: &Wanted = &Wanted {
+        body: BodyDigest(7),
+        size: 1 << 30,
+        floor: Epoch(0),
+    };
 
     fn buffer(memory: &Memory, length: u64, byte: u8) -> Buffer {
         let length = usize::try_from(length).expect("a small buffer");
@@ -252,6 +274,37 @@ mod tests {
             (tier.usage(), memory.tier(), memory.used(Pool::Fill)),
             (BLOCK, BLOCK, 0)
         );
+    }
+
+    #[test]
+    fn what_was_fetched_before_a_purge_is_another_bodys() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        tier.insert(BODY, 0, buffer(&memory, PAGE, 1));
+        let purged = &Wanted {
+            floor: Epoch(1),
+            ..*BODY
+        };
+        assert_eq!(tier.read(purged, 0), None);
+        assert_eq!(tier.missing(purged, 0..PAGE), Some(0..PAGE));
+        tier.insert(purged, 0, buffer(&memory, PAGE, 2));
+        assert_eq!(tier.read(purged, 0).expect("held")[0], 2);
+        assert_eq!(tier.read(BODY, 0).expect("held")[0], 1, "its readers go on");
+    }
+
+    #[test]
+    fn pages_are_those_that_are_held_whole() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        let body = &Wanted {
+            size: BLOCK + 2 * PAGE + 5,
+            ..*BODY
+        };
+        assert_eq!(tier.pages(body, 0), Pages(0));
+        tier.insert(body, PAGE, buffer(&memory, PAGE + 7, 1));
+        assert_eq!(tier.pages(body, 0), Pages(0b10));
+        tier.insert(body, 2 * PAGE + 7, buffer(&memory, PAGE - 7, 1));
+        assert_eq!(tier.pages(body, 0), Pages(0b110), "of two extents");
+        tier.insert(body, BLOCK + 2 * PAGE, buffer(&memory, 5, 1));
+        assert_eq!(tier.pages(body, 1), Pages(0b100), "the body ends there");
     }
 
     #[test]

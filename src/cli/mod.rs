@@ -1,13 +1,19 @@
-//! The command line: `forebay serve`, `forebay dev`, `forebay check`.
+//! The command line: `forebay serve`, `forebay dev`, `forebay check`; `purge` and `where`, which ask a running node.
 //!
 //! Answers go to stdout, logs and complaints to stderr. Exit codes are those of sysexits.h: 64 for a wrong configuration or
 //! usage, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
 
+mod admin;
 mod check;
 mod dev;
+mod location;
+mod output;
+mod place;
+mod purge;
 mod serve;
 mod signals;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,10 +22,11 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::server;
+use output::Output;
 
 /// The configuration or the usage is wrong.
 const EXIT_CONFIG: u8 = 64;
-/// An address is taken.
+/// Something needed is not to be had: an address, a node.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// A fault of our own.
 const EXIT_INTERNAL: u8 = 70;
@@ -44,17 +51,21 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Try a configuration: every mistake, then every origin, bucket and address that cannot be had.
+    /// Try a configuration: every mistake, then every origin, bucket, address and disk that cannot be had.
     Check {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// How to tell what was found.
-        #[arg(long, value_enum, default_value_t = check::Output::Text)]
-        output: check::Output,
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
     },
     /// Run a node on this machine over a folder, and print settings for clients.
     Dev(dev::Options),
+    /// Make a running node forget objects: their next read asks the origin, for headers and bytes.
+    Purge(purge::Options),
+    /// Tell what a running node knows of an object, and where its bytes are.
+    Where(place::Options),
 }
 
 /// Runs the command that the process was started with.
@@ -81,6 +92,8 @@ pub fn run() -> ExitCode {
             Command::Serve { config } => serve::run(config).await,
             Command::Check { config, output } => try_out(&config, output).await,
             Command::Dev(options) => dev::run(options).await,
+            Command::Purge(options) => ended(purge::run(&options, &mut io::stdout()).await),
+            Command::Where(options) => ended(place::run(&options, &mut io::stdout()).await),
         }
     })
 }
@@ -92,12 +105,27 @@ fn complete<T>(runtime: Runtime, command: impl Future<Output = T>) -> T {
     code
 }
 
-async fn try_out(config: &Path, output: check::Output) -> ExitCode {
+async fn try_out(config: &Path, output: Output) -> ExitCode {
     let connect: &check::Connect = &|origin| Box::pin(server::connect(origin));
-    match check::run(config, output, connect, &mut std::io::stdout()).await {
+    match check::run(config, output, connect, &mut io::stdout()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("forebay: cannot write the findings: {error}");
+            ExitCode::from(EXIT_INTERNAL)
+        }
+    }
+}
+
+/// Prints why a node did not do what it was asked; returns the code to exit with.
+fn ended(asked: io::Result<Result<(), admin::Failure>>) -> ExitCode {
+    match asked {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
+            eprintln!("forebay: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+        Err(error) => {
+            eprintln!("forebay: cannot write the answer: {error}");
             ExitCode::from(EXIT_INTERNAL)
         }
     }
@@ -116,14 +144,18 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Prints why a node cannot start; returns the code to exit with.
 fn refuse(error: &server::Error) -> ExitCode {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    let message = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
-    eprintln!("forebay: {message}");
+    eprintln!("forebay: {}", causes(error));
     ExitCode::from(match error {
         server::Error::Config(_) => EXIT_CONFIG,
         server::Error::Bind { .. } => EXIT_UNAVAILABLE,
         server::Error::Telemetry(_) => EXIT_INTERNAL,
     })
+}
+
+/// The error and its causes in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 #[cfg(test)]

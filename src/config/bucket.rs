@@ -48,11 +48,12 @@ pub(super) fn read(name: &str, section: &mut Section<'_, '_>, origins: &[String]
     let keeping = Keeping {
         freshness: freshness(section),
         kms: section.or("kms", false),
+        pinned: section.or("pinned", false),
     };
     let terms = terms(section);
     let mut rules = Vec::new();
     section.list("rule", |section| {
-        let rule = rule(section, &rules, keeping.kms);
+        let rule = rule(section, &rules, keeping);
         rules.extend(rule);
         Some(())
     });
@@ -159,8 +160,8 @@ fn terms(section: &mut Section<'_, '_>) -> Terms {
     }
 }
 
-/// One rule; `earlier` are those before it, which win over it, and `kms` is what holds where it says nothing.
-fn rule(section: &mut Section<'_, '_>, earlier: &[Rule], kms: bool) -> Option<Rule> {
+/// One rule; `earlier` are those before it, which win over it, and `otherwise` is what holds where it says nothing.
+fn rule(section: &mut Section<'_, '_>, earlier: &[Rule], otherwise: Keeping) -> Option<Rule> {
     let prefix: Option<Text> = section.required("prefix");
     let freshness = match section.take("freshness", None) {
         Some(value) => written_freshness(section, value),
@@ -169,7 +170,8 @@ fn rule(section: &mut Section<'_, '_>, earlier: &[Rule], kms: bool) -> Option<Ru
             None
         }
     };
-    let kms = section.optional("kms").unwrap_or(kms);
+    let kms = section.optional("kms").unwrap_or(otherwise.kms);
+    let pinned = section.optional("pinned").unwrap_or(otherwise.pinned);
     let Text(prefix) = prefix?;
     if let Some(wins) = earlier.iter().find(|rule| prefix.starts_with(&rule.prefix)) {
         section.problem(
@@ -183,6 +185,7 @@ fn rule(section: &mut Section<'_, '_>, earlier: &[Rule], kms: bool) -> Option<Ru
         keeping: Keeping {
             freshness: freshness.unwrap_or_default(),
             kms,
+            pinned,
         },
     })
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod bucket;
+mod disk;
 mod listen;
 mod machine;
 mod node;
@@ -31,6 +32,7 @@ pub use origin::{Origin, Store};
 pub use secret::KeptSecret;
 pub use surroundings::Surroundings;
 
+use crate::cache;
 use crate::types::Problems;
 use bucket::Entry;
 use reading::Reading;
@@ -42,6 +44,8 @@ pub struct Config {
     pub node: Node,
     pub listen: Listen,
     pub memory: Memory,
+    /// In the order of the file; none overlaps another.
+    pub disks: Vec<cache::disk::Config>,
     pub drain: Drain,
     pub telemetry: Telemetry,
     /// In the order of their names.
@@ -110,6 +114,7 @@ fn whole(file: &mut Section<'_, '_>) -> Config {
         node: file.within("node", node::node),
         listen: file.within("listen", listen::read),
         memory: file.within("memory", node::memory),
+        disks: disk::read(file),
         drain: file.within("drain", node::drain),
         telemetry: file.within("telemetry", node::telemetry),
         origins,

@@ -1,8 +1,7 @@
 //! Hints for keys that do not exist: the known key that was probably meant, or that this version has no such thing.
 
 /// Keys of features that this version lacks, by the pattern's last parts, and what they would be for.
-const ABSENT: [(&str, &str); 18] = [
-    ("disk", "a disk tier"),
+const ABSENT: [(&str, &str); 16] = [
     ("cluster", "a cluster"),
     ("peer", "a cluster"),
     ("role", "a cluster"),
@@ -20,7 +19,6 @@ const ABSENT: [(&str, &str); 18] = [
     ("list_max_age", "cached listings"),
     ("negative_max_age", "negative caching"),
     ("quota", "quotas"),
-    ("pin", "pinned prefixes"),
     ("bypass", "a bypass switch in the configuration"),
     ("proxy", "egress proxies"),
 ];
@@ -84,7 +82,7 @@ mod tests {
 
     #[test]
     fn features_to_come_are_named() {
-        let hint = hint("disk", "disk", &["node"]);
-        assert!(hint.contains("a disk tier"), "{hint}");
+        let hint = hint("cluster", "cluster", &["node"]);
+        assert!(hint.contains("a cluster"), "{hint}");
     }
 }

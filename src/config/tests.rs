@@ -84,6 +84,7 @@ freshness = "always"
 [[bucket.train.rule]]
 prefix = "datasets/"
 freshness = "immutable"
+pinned = true
 [[bucket.train.rule]]
 prefix = "logs/"
 freshness = { max_age = "5m" }
@@ -104,6 +105,8 @@ policies = ["read"]
         bucket.rules[1].keeping.freshness,
         Freshness::MaxAge(Duration::from_secs(300))
     );
+    let pinned = bucket.rules.iter().map(|rule| rule.keeping.pinned);
+    assert_eq!(pinned.collect::<Vec<_>>(), [true, false]);
     let Store::S3(store) = &config.origins[1].store else {
         panic!("{:?}", config.origins);
     };
@@ -153,7 +156,17 @@ secret_access_key = { env = "NOT_SET" }
 [policy.read]
 allow = [{ actions = ["GetObject"], resources = ["**"] }]
 [[disk]]
-path = "/var/lib/forebay"
+path = "cache"
+[[disk]]
+path = "/mnt/a"
+capacity = "256MiB"
+[[disk]]
+path = "/mnt/a/./b"
+capacity = "1TiB"
+size = "1TiB"
+[[disk]]
+path = "/mnt/c/../a"
+capacity = 7.5
 "#;
 
 #[test]
@@ -168,7 +181,13 @@ fn all_mistakes_are_told_at_once() {
             "bucket.train.rule[1].freshness",
             "bucket.train.rule[1].prefix",
             "colour",
-            "disk",
+            "disk[0].capacity",
+            "disk[0].path",
+            "disk[1].capacity",
+            "disk[2].path",
+            "disk[2].size",
+            "disk[3].capacity",
+            "disk[3].path",
             "identity.one.policies",
             "identity.one.secret_access_key",
             "identity.two.access_key_id",
@@ -196,7 +215,7 @@ fn all_mistakes_are_told_at_once() {
         "\"address\"",
         "\"aws\"",
         "\"read\"",
-        "a disk tier",
+        "\"512MiB\"",
     ] {
         assert!(told.contains(hint), "{hint} in {told}");
     }
@@ -372,6 +391,41 @@ fn a_time_or_a_number_that_lets_nothing_through_is_refused() {
         "listen.s3.connections",
         "1 to 1,000,000",
     );
+}
+
+#[test]
+fn disks_are_folders_that_do_not_overlap() {
+    let disk = |path: &str| format!("[[disk]]\npath = \"{path}\"\ncapacity = \"512MiB\"\n");
+    let config = sound_with(&(disk("/mnt/a") + &disk("/mnt/ab/")), &[]).expect("two disks");
+    let (paths, capacities): (Vec<_>, Vec<_>) = config
+        .disks
+        .iter()
+        .map(|disk| (disk.path.to_str(), disk.capacity))
+        .unzip();
+    assert_eq!(paths, [Some("/mnt/a"), Some("/mnt/ab/")]);
+    assert_eq!(capacities, [512 << 20; 2]);
+    for (other, words) in [
+        ("/mnt/a/", "another disk's too"),
+        ("/mnt/a/b", "inside"),
+        ("/mnt", "inside"),
+    ] {
+        let text = disk("/mnt/a") + &disk(other);
+        only_mistake(sound_with(&text, &[]), "disk[1].path", words);
+    }
+    let many: String = (0..17).map(|n| disk(&format!("/mnt/{n}"))).collect();
+    only_mistake(sound_with(&many, &[]), "disk", "at most 16");
+}
+
+#[test]
+fn a_rule_is_pinned_as_its_bucket_is_where_it_does_not_say() {
+    let text = SOUND.replace(
+        "origin = \"local\"",
+        "origin = \"local\"\npinned = true\nrule = [{ prefix = \"a\", freshness = \"always\" }, { prefix = \"b\", freshness = \"always\", pinned = false }]",
+    );
+    let config = parse(&text, &surroundings(&[("MY_SECRET", "s")])).expect("a sound file");
+    let wildcard = config.wildcard.expect("a wildcard");
+    let pinned: Vec<_> = wildcard.rules.iter().map(|it| it.keeping.pinned).collect();
+    assert_eq!((wildcard.keeping.pinned, pinned), (true, vec![true, false]));
 }
 
 #[test]

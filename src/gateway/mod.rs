@@ -1,7 +1,7 @@
 //! The gateway: reads go through the cache, writes through to the origin.
 //!
 //! The doors hand over requests that are parsed, authenticated and authorised; [`Gateway::read`] answers GetObject and
-//! HeadObject, [`Gateway::forward`] everything else.
+//! HeadObject, [`Gateway::forward`] everything else. Operators have [`Gateway::purge`] and [`Gateway::place`].
 
 pub mod error;
 pub mod forward;
@@ -9,6 +9,8 @@ pub mod forward;
 pub mod fuzzing;
 pub mod list;
 pub mod multipart;
+pub mod place;
+pub mod purge;
 pub mod read;
 pub mod write;
 
@@ -21,7 +23,9 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
-use crate::cache;
+use crate::cache::Tiers;
+use crate::cache::disk::Disks;
+use crate::cache::small::Small;
 use crate::clock::Clock;
 use crate::memory::{Memory, Pool, Reservation};
 use crate::records::Records;
@@ -40,7 +44,7 @@ pub struct Gateway {
     pub(crate) routes: ArcSwap<Routes>,
     pub(crate) records: Arc<Records>,
     pub(crate) memory: Memory,
-    pub(crate) tier: Arc<cache::memory::Tier>,
+    pub(crate) tiers: Arc<Tiers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
@@ -66,7 +70,11 @@ impl Gateway {
         Self {
             routes: ArcSwap::from_pointee(routes),
             records,
-            tier: Arc::new(cache::memory::Tier::new(memory.tier_capacity())),
+            tiers: Arc::new(Tiers::new(
+                memory.tier_capacity(),
+                Disks::none(),
+                Small::none(),
+            )),
             memory,
             metrics,
             tasks,
@@ -81,13 +89,23 @@ impl Gateway {
         }
     }
 
+    /// The same gateway with `disks` below its memory, and what is `small` kept there too.
+    #[must_use]
+    pub fn with_disks(self, disks: Arc<Disks>, small: Arc<Small>) -> Self {
+        let tiers = Tiers::new(self.memory.tier_capacity(), disks, small);
+        Self {
+            tiers: Arc::new(tiers),
+            ..self
+        }
+    }
+
     /// Copies what the gateway knows of its own state into the metrics' gauges; to be called before they are read.
     pub fn observe(&self) {
         let metrics = &self.metrics.cache;
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&metrics.fills_running, self.bodies.running_fills() as u64);
         set(&metrics.flights, self.flights.flying() as u64);
-        set(&metrics.blocks, self.tier.entries());
+        set(&metrics.blocks, self.tiers.memory.entries());
         set(&metrics.records, self.records.count());
         set(&metrics.open_bodies, self.memory.open_bodies() as u64);
         set(&metrics.memory_limit, self.memory.limit());

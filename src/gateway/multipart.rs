@@ -51,10 +51,10 @@ impl Forward<'_> {
         mut request: Request,
     ) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
-        let objects = self.objects(&route, &request)?;
+        let subjects = self.subjects(&route, &request)?;
         let payload = document(&mut request, MAX_PARTS).await?;
         let call = Self::call(&route, &mut request, payload)?;
-        let told = self.write(&route, objects, call, Fault::default());
+        let told = self.write(&route, subjects, call, Fault::default());
         late::answer(told, &self.context.request_id).await
     }
 }

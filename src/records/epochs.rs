@@ -31,6 +31,23 @@ pub struct Ticket {
     generation: u64,
 }
 
+impl Ticket {
+    /// The ticket as numbers, to be kept.
+    pub(super) fn to_numbers(self) -> [u64; 3] {
+        [self.slot as u64, self.epoch, self.generation]
+    }
+
+    /// The ticket that numbers were made from. Its slot may be none of the table's.
+    pub(super) fn from_numbers([slot, epoch, generation]: [u64; 3]) -> Option<Self> {
+        let slot = usize::try_from(slot).ok()?;
+        Some(Self {
+            slot,
+            epoch,
+            generation,
+        })
+    }
+}
+
 /// The table of epochs.
 #[derive(Debug)]
 pub struct Epochs {
@@ -63,6 +80,15 @@ impl Epochs {
             slot,
             epoch: self.slots[slot].load(Ordering::Acquire) >> OPEN_BITS,
             generation,
+        }
+    }
+
+    /// The epoch at the node's start of the key that hashes to `key`.
+    pub(super) fn first_ticket(&self, key: u64) -> Ticket {
+        Ticket {
+            slot: self.slot(key),
+            epoch: 0,
+            generation: 0,
         }
     }
 

@@ -6,6 +6,9 @@
 //! write raises the epoch of its key before it goes to the origin and after the origin has answered, in every member of the
 //! cluster; an origin's answer becomes a record only if no write began or ended since its request was sent, and none is open.
 //!
+//! Records outlive the node as bytes ([`Records::save`], [`Records::restore`]), wherever those are kept. One of an earlier life
+//! of the node has no age, and is believed only under a rule that asks for none.
+//!
 //! This module does no I/O: the protocol is a pure state machine whose messages are values.
 
 pub mod epochs;
@@ -14,6 +17,7 @@ pub mod lease;
 mod message;
 pub mod parts;
 pub mod protocol;
+mod saved;
 mod store;
 mod writes;
 
@@ -22,6 +26,7 @@ mod model;
 
 use std::sync::Arc;
 
+use crate::cache::disk::Epoch;
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::routes::Freshness;
@@ -45,8 +50,10 @@ pub struct Record {
     pub head: ObjectHead,
     /// Whether the origin was asked for checksums, so that their absence means that there are none.
     pub checksums_known: bool,
-    /// When the request was sent whose answer this is.
-    pub fetched_at: Moment,
+    /// When the request was sent whose answer this is; none where that was in an earlier life of the node.
+    pub fetched_at: Option<Moment>,
+    /// The purges that were known when that request was sent: what is older than a purge of the object counts no more.
+    pub epoch: Epoch,
     /// The body's parts, shared by all records of the body.
     pub parts: Arc<Parts>,
 }
@@ -56,7 +63,7 @@ impl Record {
     pub fn is_fresh(&self, freshness: Freshness, now: Moment) -> bool {
         match freshness {
             Freshness::Immutable => true,
-            Freshness::MaxAge(age) => now.since(self.fetched_at) < age,
+            Freshness::MaxAge(age) => self.fetched_at.is_some_and(|then| now.since(then) < age),
             Freshness::Always => false,
         }
     }

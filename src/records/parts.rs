@@ -46,6 +46,26 @@ impl Part {
         })
     }
 
+    /// The part at `range` with what [`Self::own`] told of it. None where that is no such thing.
+    pub(super) fn restored(range: Range<u64>, own: &str) -> Option<Self> {
+        let is_header = |line: &str| {
+            line.split_once(": ").is_some_and(|(name, value)| {
+                name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok()
+            })
+        };
+        let is_whole = own.is_empty() || own.ends_with('\n');
+        let is_right = range.start < range.end && own.len() <= MOST_HEADERS;
+        (is_right && is_whole && own.lines().all(is_header)).then(|| Self {
+            range,
+            own: own.into(),
+        })
+    }
+
+    /// Its headers as they are kept.
+    pub(super) fn own(&self) -> &str {
+        &self.own
+    }
+
     /// The headers that reads of this part have besides those of the object; its checksums where they were asked for.
     pub fn headers(&self, checksums: bool) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let pairs = self.own.lines().filter_map(|line| line.split_once(": "));
@@ -90,6 +110,15 @@ impl Parts {
     /// Keeps a part.
     pub fn learn(&self, number: PartNumber, part: Part) {
         self.known().insert(number, part);
+    }
+
+    /// Every part that is known, in order.
+    pub(super) fn all(&self) -> Vec<(PartNumber, Part)> {
+        let known = self.known();
+        known
+            .iter()
+            .map(|(number, part)| (*number, part.clone()))
+            .collect()
     }
 
     /// About where a part that is not known lies, if parts are all of one size, as uploads make them; none where nothing is

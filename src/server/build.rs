@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use hyper::{Request, Response};
 
+use super::disks::{self, Kept};
 use crate::auth::{Auth, Grant, Identity};
 use crate::clock::Clock;
 use crate::config::{self, Access, Config, Store};
@@ -26,6 +27,7 @@ use crate::types::{Body, OriginName, Principal, Problems};
 pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
+    kept: Kept,
     auth: Arc<ArcSwap<Auth>>,
     origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
@@ -53,6 +55,7 @@ impl Node {
             },
             clock.clone(),
         );
+        let kept = disks::open(config, metrics, clock, background).await;
         let metrics = Arc::clone(metrics);
         let gateway = Gateway::new(
             routes,
@@ -61,7 +64,8 @@ impl Node {
             Arc::clone(&metrics),
             background.clone(),
             clock.clone(),
-        );
+        )
+        .with_disks(Arc::clone(&kept.disks), Arc::clone(&kept.small));
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {
@@ -80,6 +84,7 @@ impl Node {
         Ok(Self {
             door,
             gateway,
+            kept,
             auth,
             origins: Mutex::new(origins),
             metrics,
@@ -111,9 +116,20 @@ impl Node {
         self.door.handle(request, peer).await
     }
 
+    /// The gateway, for those who ask about objects rather than for them.
+    pub(super) fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.gateway)
+    }
+
     /// Brings the metrics' gauges up to date.
     pub(super) fn observe(&self) {
         self.gateway.observe();
+        self.kept.disks.measure();
+    }
+
+    /// Writes what waits for the disks, and gives them up.
+    pub(super) async fn close_disks(&self) {
+        self.kept.close().await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! modules is in `build.rs` alone. Signals and files of the process are the command line's business.
 
 mod build;
+mod disks;
 mod reload;
 
 use std::io;
@@ -134,6 +135,7 @@ pub struct Running {
     s3_tasks: Tasks,
     admin_tasks: Tasks,
     background: Tasks,
+    node: Arc<Node>,
     reloader: Arc<Reloader>,
 }
 
@@ -142,7 +144,9 @@ pub struct Running {
 /// # Errors
 /// Where the certificate, an origin or an identity of the configuration cannot be used.
 pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Running, Error> {
-    let metrics = Arc::new(Metrics::default());
+    let disks = config.disks.iter();
+    let disks = disks.map(|disk| disk.path.display().to_string());
+    let metrics = Arc::new(Metrics::with_disks(disks));
     let (s3_tasks, admin_tasks, background) =
         (Tasks::default(), Tasks::default(), Tasks::default());
     let tls = tls(&config)?;
@@ -155,6 +159,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     let admin = Admin::new(
         admin_config(&config),
         readiness.clone(),
+        node.gateway(),
         Arc::clone(&metrics),
         exporter,
         clock,
@@ -181,6 +186,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         s3_tasks,
         admin_tasks,
         background,
+        node: Arc::clone(&node),
         reloader: Arc::new(Reloader::new(config, node, tls)),
     })
 }
@@ -239,6 +245,7 @@ impl Running {
         if cut_off > 0 {
             warn!(connections = cut_off, "cut off connections at the deadline");
         }
+        self.node.close_disks().await;
         self.background.drain(BACKGROUND_PATIENCE).await;
         self.admin_tasks.drain(Duration::ZERO).await;
         info!("stopped");

@@ -21,7 +21,7 @@ use crate::types::Problems;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The sections that a running node keeps.
-pub(super) const FIXED: [&str; 5] = ["node", "listen", "memory", "drain", "telemetry"];
+pub(super) const FIXED: [&str; 6] = ["node", "listen", "memory", "disk", "drain", "telemetry"];
 
 /// Takes changes of files into use.
 #[derive(Debug)]
@@ -162,6 +162,7 @@ fn warn_of_restarts(old: &Config, new: &Config) {
         old.node != new.node,
         old.listen != new.listen,
         old.memory != new.memory,
+        old.disks != new.disks,
         old.drain != new.drain,
         old.telemetry != new.telemetry,
     ];

@@ -16,8 +16,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::{Error, access, traces};
 use crate::types::BoxError;
 
-/// What is logged by default: s3s logs every refused request as an error, which is the access log's business.
-pub const DEFAULT_FILTER: &str = "info,s3s=off,hyper=warn";
+/// What is logged by default: s3s logs every refused request as an error, which is the access log's business; foyer logs
+/// every failed read and write of its own, which is told once where its store is set aside.
+pub const DEFAULT_FILTER: &str = "info,s3s=off,hyper=warn,foyer=off";
 
 /// The shape of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

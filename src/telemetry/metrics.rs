@@ -11,6 +11,7 @@ use super::net::NetMetrics;
 use super::origin::OriginMetrics;
 use super::s3::S3Metrics;
 use super::sample::{Sample, Visit};
+use super::small::SmallMetrics;
 
 /// A value that only grows.
 #[derive(Debug, Default)]
@@ -67,6 +68,8 @@ pub struct Metrics {
     pub origin: OriginMetrics,
     /// What the public S3 door counts.
     pub s3: S3Metrics,
+    /// What the store of records and small bodies counts.
+    pub small: SmallMetrics,
 }
 
 impl Metrics {
@@ -86,5 +89,6 @@ impl Visit for Metrics {
         self.net.visit(yield_sample);
         self.origin.visit(yield_sample);
         self.s3.visit(yield_sample);
+        self.small.visit(yield_sample);
     }
 }

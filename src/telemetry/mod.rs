@@ -15,6 +15,7 @@ pub mod net;
 pub mod origin;
 pub mod s3;
 pub mod sample;
+pub mod small;
 pub mod traces;
 
 pub use catalogue::catalogue;

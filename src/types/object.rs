@@ -98,6 +98,18 @@ pub struct Subject {
     pub version_id: Option<Arc<str>>,
 }
 
+impl Subject {
+    /// A stable 128-bit digest: the name that what is known of it is kept under.
+    pub fn digest(&self) -> u128 {
+        let mut bytes = self.object.encode();
+        if let Some(id) = &self.version_id {
+            bytes.push(0);
+            bytes.extend_from_slice(id.as_bytes());
+        }
+        xxh3_128(&bytes)
+    }
+}
+
 impl From<CanonicalObject> for Subject {
     /// The object as it is at the time.
     fn from(object: CanonicalObject) -> Self {

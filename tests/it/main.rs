@@ -2,11 +2,13 @@
 
 mod browser_forms;
 mod clients;
+mod disk;
 mod failures;
 mod forms;
 mod late;
 mod life;
 mod memory;
+mod purge;
 mod reads;
 mod refusals;
 mod strict;

@@ -46,7 +46,7 @@ use crate::memory::{Buffer, Writer};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::types::outcome::{DiskRead, DiskState};
-use crate::types::{BodyDigest, CanonicalObject, OriginFingerprint};
+use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
 
 pub use self::folder::LEAST_CAPACITY;
 pub use self::pages::Pages;
@@ -69,7 +69,7 @@ pub struct BlockId {
 }
 
 /// When something was fetched, counted in purges: what is older than a purge that covers its object is not there any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u32);
 
 /// Why a block could not be read. The reader asks the origin.
@@ -268,14 +268,35 @@ impl Disks {
     ///
     /// # Errors
     /// Where no disk could take it: it then holds until the node ends.
-    pub async fn purge(&self, origin: OriginFingerprint, prefix: &str) -> io::Result<()> {
-        self.purging.add(origin, prefix);
+    pub async fn purge(&self, origin: OriginFingerprint, prefix: &str) -> io::Result<Epoch> {
+        let epoch = self.purging.add(|purges| purges.purge(origin, prefix));
+        self.write_purges().await.map(|()| epoch)
+    }
+
+    /// As [`Disks::purge`], but of the object under `key` only.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn purge_key(&self, origin: OriginFingerprint, key: &ObjectKey) -> io::Result<Epoch> {
+        let epoch = self.purging.add(|purges| purges.purge_key(origin, key));
+        self.write_purges().await.map(|()| epoch)
+    }
+
+    async fn write_purges(&self) -> io::Result<()> {
         let written = join_all(self.disks.iter().map(|disk| write_purges(disk))).await;
         let failed = |written: Vec<io::Result<()>>| written.into_iter().find_map(Result::err);
         if written.is_empty() || written.iter().any(Result::is_ok) {
             return Ok(());
         }
         failed(written).map_or(Ok(()), Err)
+    }
+
+    /// The disk that holds most pages of a block that were fetched at `floor` or later. No I/O.
+    pub fn place(&self, block: BlockId, floor: Epoch) -> Option<(&Path, Pages)> {
+        let held = |disk: &Arc<Disk>| disk.held(block, floor);
+        let disk = self.disks.iter().max_by_key(|disk| held(disk).count())?;
+        let held = held(disk);
+        (!held.is_empty()).then_some((&*disk.config.path, held))
     }
 
     /// Waits until what every disk holds is known, or the disk is out.

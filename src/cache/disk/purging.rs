@@ -12,7 +12,7 @@ use tracing::warn;
 use super::Epoch;
 use super::opened::Opened;
 use super::purges::Purges;
-use crate::types::{CanonicalObject, OriginFingerprint};
+use crate::types::CanonicalObject;
 
 /// How long disks wait for the lists of the others when the node starts: a disk that does not answer holds up the rest no
 /// longer than a few of its reads would.
@@ -53,9 +53,9 @@ impl Purging {
     }
 
     /// Adds a purge, for this process as yet.
-    pub(super) fn add(&self, origin: OriginFingerprint, prefix: &str) -> Epoch {
+    pub(super) fn add(&self, purge: impl FnOnce(&mut Purges) -> Epoch) -> Epoch {
         let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
-        purges.purge(origin, prefix)
+        purge(&mut purges)
     }
 
     /// Reads the list of a disk that was just opened, and takes it in.

@@ -36,13 +36,13 @@ impl Forward<'_> {
         mut request: Request,
     ) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
-        let objects = self.objects(&route, &request)?;
+        let subjects = self.subjects(&route, &request)?;
         let document = document(&mut request).await?;
         if request.operation.name == OperationName::RestoreObject {
             stays_in_place(&document)?;
         }
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
-        self.written(&route, objects, call, Fault::default()).await
+        self.written(&route, subjects, call, Fault::default()).await
     }
 
     /// The answer streams.

@@ -22,6 +22,7 @@ use http_body_util::BodyExt as _;
 
 use super::write::verify;
 use super::{Answer, Context, Error, Gateway, Request};
+use crate::cache::small::Small;
 use crate::memory::{Exhausted, Pool, Reservation};
 use crate::origin::{self, Call, Payload, Refusal};
 use crate::records::Records;
@@ -47,6 +48,7 @@ const UPLOAD_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Forward<'a> {
     pub(crate) routes: Arc<Routes>,
     pub(crate) records: &'a Arc<Records>,
+    pub(crate) small: &'a Arc<Small>,
     pub(crate) tasks: &'a Tasks,
     pub(crate) buckets: &'a Buckets,
     pub(crate) context: &'a Context,
@@ -61,6 +63,7 @@ impl Gateway {
         let forward = Forward {
             routes: self.routes.load_full(),
             records: &self.records,
+            small: &self.tiers.small,
             tasks: &self.tasks,
             buckets: &self.buckets,
             context,

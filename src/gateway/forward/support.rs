@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 
 use super::{Buckets, Forward};
 use crate::auth::Auth;
+use crate::cache::small::Small;
 use crate::clock::Clock;
 use crate::gateway::{Context, Error, Request, Upload};
 use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Origin, Payload};
@@ -118,6 +119,7 @@ pub(crate) struct World {
     pub(crate) origin: Arc<Fake>,
     pub(crate) routes: ArcSwap<Routes>,
     pub(crate) records: Arc<Records>,
+    pub(crate) small: Arc<Small>,
     pub(crate) tasks: Tasks,
     pub(crate) buckets: Buckets,
     pub(crate) context: Context,
@@ -164,6 +166,7 @@ impl World {
             origin: Arc::clone(&origin),
             routes: ArcSwap::from_pointee(routes),
             records: Records::new(config, Clock::system()),
+            small: Small::none(),
             tasks: Tasks::default(),
             buckets: Buckets::default(),
             context,
@@ -178,6 +181,7 @@ impl World {
         Forward {
             routes: self.routes.load_full(),
             records: &self.records,
+            small: &self.small,
             tasks: &self.tasks,
             buckets: &self.buckets,
             context: &self.context,

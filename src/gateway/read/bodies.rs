@@ -1,6 +1,6 @@
 //! The bodies that are being read: who reads where, which fills run, how access looks.
 //!
-//! One [`BodyState`] a body, found by its digest. It is what readers of the same bytes share: a reader that misses looks
+//! One [`BodyState`] a body, found by its digest and the latest purge of its object. It is what readers of the same bytes share: a reader that misses looks
 //! for a running fill first and starts one only for what nobody fetches yet. Seats tell fills how far their readers are.
 
 use std::collections::HashMap;
@@ -12,28 +12,29 @@ use tokio::sync::Notify;
 
 use super::fill::Fill;
 use super::plan::History;
+use crate::cache::disk::Epoch;
 use crate::types::layout::PAGE;
 use crate::types::{BodyDigest, BodyId};
 
 /// Bodies without readers or fills that are remembered for their history, before the idle ones are dropped.
 const REMEMBERED: usize = 16 * 1024;
 
-/// The bodies by digest.
+/// The bodies by digest. Who reads since a purge shares nothing with who has read before it.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
-    states: Mutex<HashMap<BodyDigest, Arc<BodyState>>>,
+    states: Mutex<HashMap<(BodyDigest, Epoch), Arc<BodyState>>>,
 }
 
 impl Bodies {
-    /// The shared state of a body.
-    pub(super) fn of(&self, body: &BodyId) -> Arc<BodyState> {
+    /// The shared state of a body for those who read since the purge `floor`.
+    pub(super) fn of(&self, body: &BodyId, floor: Epoch) -> Arc<BodyState> {
         let digest = body.digest();
         let mut states = lock(&self.states);
         if states.len() > REMEMBERED {
             states.retain(|_, state| Arc::strong_count(state) > 1);
         }
         let new = || Arc::new(BodyState::new(body, digest));
-        Arc::clone(states.entry(digest).or_insert_with(new))
+        Arc::clone(states.entry((digest, floor)).or_insert_with(new))
     }
 
     /// Readers that have a place.
@@ -41,6 +42,15 @@ impl Bodies {
     pub(super) fn seats(&self) -> usize {
         let states = lock(&self.states);
         states.values().map(|state| state.seats()).sum()
+    }
+
+    /// What is being filled of a body.
+    pub(crate) fn running(&self, body: BodyDigest, floor: Epoch) -> Vec<Range<u64>> {
+        let state = lock(&self.states).get(&(body, floor)).cloned();
+        state.map_or_else(Vec::new, |state| {
+            let fills = lock(&state.fills);
+            fills.iter().map(|fill| fill.range.clone()).collect()
+        })
     }
 
     /// Fills that run now.
@@ -198,7 +208,7 @@ mod tests {
             size: 1000,
             version_id: None,
         };
-        Bodies::default().of(&BodyId { object, version })
+        Bodies::default().of(&BodyId { object, version }, Epoch(0))
     }
 
     #[test]
@@ -234,9 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn one_body_has_one_state() {
+    fn one_body_has_one_state_between_two_purges() {
         let bodies = Bodies::default();
         let id = body().id.clone();
-        assert!(Arc::ptr_eq(&bodies.of(&id), &bodies.of(&id)));
+        let of = |floor| bodies.of(&id, Epoch(floor));
+        assert!(Arc::ptr_eq(&of(0), &of(0)));
+        assert!(!Arc::ptr_eq(&of(0), &of(1)));
     }
 }

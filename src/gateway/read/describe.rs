@@ -20,6 +20,7 @@ use super::fill::{Fill, Run};
 use super::pins::Pins;
 use super::plan::LARGEST_FILL;
 use super::source::{Source, ToldPart};
+use crate::cache::disk::Epoch;
 use crate::clock::{Clock, Moment};
 use crate::origin::{self, Fetched, Get, ObjectHead};
 use crate::records::{Part, Record, Records, Ticket};
@@ -61,6 +62,8 @@ impl How {
 struct Topic {
     subject: Subject,
     part: Option<PartNumber>,
+    /// Who comes after a purge joins no flight from before it.
+    floor: Epoch,
 }
 
 /// What a flight brought back.
@@ -138,6 +141,7 @@ impl Crew {
         let topic = Topic {
             subject: source.subject.clone(),
             part: how.part(),
+            floor: source.purges.0,
         };
         let (mut outcome, own) = {
             let mut flying = lock(&self.flights.flying);
@@ -270,8 +274,18 @@ impl Crew {
         let body = head
             .body_id(&source.subject.object)
             .expect("an object that may be kept has a strong ETag");
-        let before = self.records.lookup(&source.subject).record;
-        let before = before.filter(|before| before.body == body);
+        let lookup = self.records.lookup(&source.subject);
+        let before = lookup
+            .record
+            .filter(|before| before.body == body && source.counts(before));
+        // A record that only grew younger is on the disks already, as far as it can be of use there.
+        let is_saved = part.is_none()
+            && !lookup.confirm
+            && before.as_ref().is_some_and(|before| {
+                let counts = before.fetched_at.is_some();
+                let is_same = before.head.headers == head.headers;
+                counts && is_same && before.checksums_known == checksums_known
+            });
         let parts = before
             .map(|before| Arc::clone(&before.parts))
             .unwrap_or_default();
@@ -282,10 +296,19 @@ impl Crew {
             body,
             head,
             checksums_known,
-            fetched_at,
+            fetched_at: Some(fetched_at),
+            epoch: source.purges.1,
             parts,
         };
-        let (Ok(record) | Err(record)) = self.records.admit(ticket, &source.subject, record);
+        let record = match self.records.admit(ticket, &source.subject, record) {
+            Ok(record) => {
+                if !(is_saved && source.saved()) {
+                    source.save(ticket, &record);
+                }
+                record
+            }
+            Err(record) => record,
+        };
         if let Some((range, body)) = bytes {
             self.adopt(&record, source, range, body);
         }
@@ -297,8 +320,12 @@ impl Crew {
     /// A body of up to a segment is read on to its end: it is one request, and breaking it off would waste what is already
     /// on its way. Of a larger one only the first part is taken; the rest comes in parallel.
     fn adopt(&self, record: &Record, source: &Arc<Source>, range: Range<u64>, answer: Body) {
-        let body = self.bodies.of(&record.body);
-        if source.tier.missing(body.digest, range.clone()).is_none() {
+        let body = self.bodies.of(&record.body, source.purges.0);
+        let held = source
+            .tiers
+            .memory
+            .missing(&source.wanted(&body), range.clone());
+        if held.is_none() {
             return;
         }
         let end = if range.end - range.start <= SEGMENT {

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
 use super::bodies::{BodyState, Turn, lock};
+use super::plan::Place;
 use super::source::Source;
 use crate::memory::buffer::allocated;
 use crate::memory::{Buffer, Exhausted, Pool, Writer};
@@ -30,7 +32,7 @@ use crate::types::layout::{BLOCK, PAGE};
 pub(super) const RETRIES: u32 = 2;
 
 /// How long a fill with readers waits for memory.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a fill holds its origin's connection while no reader wants more.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -56,8 +58,10 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) struct Fill {
     pub(super) range: Range<u64>,
+    /// Whether the bytes come from a disk, as far as is known.
+    from_disk: AtomicBool,
     progress: Mutex<Progress>,
-    moved: Notify,
+    pub(super) moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -91,13 +95,32 @@ pub(super) enum Found {
 }
 
 impl Fill {
-    /// A fill of `range` that has not begun.
+    /// A fill of `range` from the origin that has not begun.
     pub(super) fn new(range: Range<u64>) -> Arc<Self> {
+        Self::from(range, Place::Origin)
+    }
+
+    /// A fill of `range` that has not begun. From a disk only whole pages of one block are filled.
+    pub(super) fn from(range: Range<u64>, place: Place) -> Arc<Self> {
         Arc::new(Self {
             range,
+            from_disk: AtomicBool::new(place == Place::Disk),
             progress: Mutex::default(),
             moved: Notify::new(),
         })
+    }
+
+    /// Where its bytes come from.
+    pub(super) fn place(&self) -> Place {
+        match self.from_disk.load(Ordering::Relaxed) {
+            true => Place::Disk,
+            false => Place::Origin,
+        }
+    }
+
+    /// Says that the rest comes from the origin after all.
+    pub(super) fn turn_to_the_origin(&self) {
+        self.from_disk.store(false, Ordering::Relaxed);
     }
 
     /// The bytes that a reader can still get from this fill.
@@ -175,7 +198,7 @@ impl Fill {
         lock(&self.progress).outcome.is_some()
     }
 
-    fn push(&self, start: u64, buffer: Buffer) {
+    pub(super) fn push(&self, start: u64, buffer: Buffer) {
         lock(&self.progress)
             .extents
             .push_back(Extent { start, buffer });
@@ -215,8 +238,11 @@ impl Run {
 
     async fn transfer(&self, mut first: Option<Body>) -> Result<(), Failure> {
         let mut at = self.fill.range.start;
+        if self.fill.place() == Place::Disk {
+            self.load(&mut at).await?;
+        }
         let (mut failed, mut paused) = (0, false);
-        loop {
+        while at < self.fill.range.end {
             let answer = match first.take() {
                 Some(body) => Ok(body),
                 None => {
@@ -245,6 +271,7 @@ impl Run {
             }
             self.source.pause_before_retry(failed, &error).await;
         }
+        Ok(())
     }
 
     /// Copies an answer's bytes into buffers, from `at` to the end of the range.
@@ -326,7 +353,7 @@ impl Run {
     }
 
     /// Waits while the fastest reader has a window of bytes before it.
-    async fn wait_for_turn(&self, at: u64) -> Turn {
+    pub(super) async fn wait_for_turn(&self, at: u64) -> Turn {
         loop {
             let mut moved = std::pin::pin!(self.body.moved.notified());
             moved.as_mut().enable();
@@ -338,7 +365,7 @@ impl Run {
     }
 
     /// To the end of the block or of the fill, and no more than a window.
-    fn extent_length(&self, at: u64) -> usize {
+    pub(super) fn extent_length(&self, at: u64) -> usize {
         let block_end = (at / BLOCK + 1) * BLOCK;
         let window = self.source.memory.window().max(PAGE);
         let length = block_end
@@ -349,9 +376,7 @@ impl Run {
     }
 
     fn close_extent(&self, start: u64, writer: &Writer) {
-        self.source
-            .tier
-            .insert(self.body.digest, start, writer.buffer());
+        self.source.keep(&self.body, start, writer.buffer());
         self.fill.trim(self.body.fastest(&self.fill.range));
     }
 }

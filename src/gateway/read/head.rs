@@ -44,6 +44,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::cache::disk::Epoch;
     use crate::clock::Moment;
     use crate::origin::ObjectHead;
     use crate::records::Part;
@@ -77,7 +78,8 @@ mod tests {
             body,
             head,
             checksums_known: true,
-            fetched_at: Moment::default(),
+            fetched_at: Some(Moment::default()),
+            epoch: Epoch::default(),
             parts: Arc::default(),
         }
     }

@@ -33,7 +33,10 @@ impl Gateway {
         read: &Read,
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
-        let at_hand = self.at_hand(source);
+        let at_hand = match self.at_hand(source) {
+            AtHand::Nothing if source.recall().await => self.at_hand(source),
+            at_hand => at_hand,
+        };
         let has_part = |record: &Record| {
             let part = read.part_number.map(|number| record.parts.get(number));
             part.is_none_or(|part| part.is_some())
@@ -80,7 +83,7 @@ impl Gateway {
             let lookup = self.records.lookup(subject);
             let believed = !lookup.confirm && !lookup.write_open;
             let (freshness, now) = (source.keeping.freshness, self.clock.now());
-            match lookup.record {
+            match lookup.record.filter(|record| source.counts(record)) {
                 Some(record) if believed && record.is_fresh(freshness, now) => {
                     AtHand::Trusted(record)
                 }
@@ -120,8 +123,8 @@ impl Gateway {
             let guess = old.parts.guess(number);
             guess.is_some_and(|range| {
                 let range = range.start..range.end.min(old.body.size());
-                let missing = || source.tier.missing(old.body.digest(), range.clone());
-                !range.is_empty() && missing().is_none()
+                let wanted = source.wanted(&self.bodies.of(&old.body, source.purges.0));
+                !range.is_empty() && source.tiers.hold(&wanted, range)
             })
         });
         let bytes = if headers_will_do || is_held {

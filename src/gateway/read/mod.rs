@@ -14,12 +14,14 @@ mod fill;
 pub(super) mod fuzzing;
 mod head;
 mod know;
+mod load;
 mod not_kept;
 mod not_modified;
 mod pass_through;
 mod pins;
 mod plan;
 mod reader;
+mod recall;
 pub mod request;
 mod source;
 #[cfg(test)]
@@ -96,7 +98,9 @@ impl Gateway {
             origin: route.fingerprint,
             key: route.origin_key(&read.key)?,
         };
+        let purges = self.tiers.purges(&object);
         let source = Arc::new(From {
+            purges,
             keeping: route.rule(&read.key).keeping,
             route,
             subject: Subject {
@@ -104,7 +108,7 @@ impl Gateway {
                 version_id: read.version_id.as_deref().map(Arc::from),
             },
             records: Arc::clone(&self.records),
-            tier: Arc::clone(&self.tier),
+            tiers: Arc::clone(&self.tiers),
             memory: self.memory.clone(),
             metrics: Arc::clone(&self.metrics),
             tasks: self.tasks.clone(),
@@ -256,7 +260,11 @@ impl Gateway {
         } = known;
         let bytes = asked.bytes(record.body.size());
         let length = bytes.end - bytes.start;
-        let mut reader = Reader::new(Arc::clone(source), self.bodies.of(&record.body), bytes);
+        let mut reader = Reader::new(
+            Arc::clone(source),
+            self.bodies.of(&record.body, source.purges.0),
+            bytes,
+        );
         if own_fill {
             reader.started_the_fill();
         }
@@ -285,7 +293,8 @@ impl Gateway {
         let told = match reader.first() {
             First::Own => Source::Origin,
             First::Joined => Source::Coalesced,
-            First::Tier => told,
+            First::Disk => Source::Disk,
+            First::Memory => told,
         };
         let mut response = head::found(&record, asked, read.checksum_mode);
         if let Some(first) = first {

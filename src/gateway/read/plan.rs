@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::types::layout::{BLOCK, page_ceil, page_floor};
+use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 
 /// The largest fill in bytes. An origin request costs the SDK about 0.2 ms of CPU, whatever its size.
 pub(super) const LARGEST_FILL: u64 = 8 << 20;
@@ -91,12 +91,43 @@ pub(super) fn fills(
     fills
 }
 
+/// Where the bytes of a fill come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Disk,
+    Origin,
+}
+
+/// A fill cut where what is on disks begins and ends. `run_on_disk` tells where the run of pages that a disk holds ends, from
+/// the page of an offset on, inside its block. What comes from a disk is cut at blocks and made whole pages of.
+pub(super) fn places(
+    fill: Range<u64>,
+    run_on_disk: impl Fn(u64) -> Option<u64>,
+) -> Vec<(Range<u64>, Place)> {
+    let mut places: Vec<(Range<u64>, Place)> = Vec::new();
+    let mut at = fill.start;
+    while at < fill.end {
+        if let Some(end) = run_on_disk(at) {
+            let end = end.min(fill.end.next_multiple_of(PAGE));
+            places.push((page_floor(at)..end, Place::Disk));
+            at = end;
+            continue;
+        }
+        let end = (page_floor(at) + PAGE).min(fill.end);
+        match places.last_mut() {
+            Some((before, Place::Origin)) if before.end == at => before.end = end,
+            _ => places.push((at..end, Place::Origin)),
+        }
+        at = end;
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::types::layout::PAGE;
 
     const SIZE: u64 = 1 << 30;
 
@@ -155,6 +186,25 @@ mod tests {
             8 * BLOCK..9 * BLOCK,
         ];
         assert_eq!(fills(0..9 * BLOCK, &claimed, missing), expected);
+    }
+
+    #[test]
+    fn what_is_on_disk_is_cut_out_in_whole_pages() {
+        let held = PAGE..3 * PAGE;
+        let run = |offset: u64| held.contains(&offset).then_some(held.end);
+        let fill = 10..BLOCK;
+        let expected = vec![
+            (10..PAGE, Place::Origin),
+            (PAGE..3 * PAGE, Place::Disk),
+            (3 * PAGE..BLOCK, Place::Origin),
+        ];
+        assert_eq!(places(fill, run), expected);
+        let inside = places(PAGE + 5..2 * PAGE + 1, run);
+        assert_eq!(inside, vec![(PAGE..3 * PAGE, Place::Disk)]);
+        assert_eq!(
+            places(PAGE..2 * PAGE, run),
+            vec![(PAGE..2 * PAGE, Place::Disk)]
+        );
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 
 use super::bodies::{BodyState, Seat, lock};
 use super::fill::{Failure, Fill, Found, RETRIES, Run};
-use super::plan::{self, LARGEST_FILL};
+use super::plan::{self, LARGEST_FILL, Place};
 use super::source::Source;
 use crate::memory::OpenBody;
 use crate::origin;
@@ -28,7 +28,8 @@ const MOST_DETOURS: u32 = 16;
 /// Where the first byte came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    Tier,
+    Memory,
+    Disk,
     /// A fill that this reader started.
     Own,
     /// A fill that another reader had started.
@@ -84,9 +85,9 @@ impl Reader {
         self.range.end - self.at
     }
 
-    /// Where the first byte came from; the tier where none was read yet.
+    /// Where the first byte came from; memory where none was read yet.
     pub(super) fn first(&self) -> Origin {
-        self.first.unwrap_or(Origin::Tier)
+        self.first.unwrap_or(Origin::Memory)
     }
 
     /// The next bytes, if they are there without waiting.
@@ -101,11 +102,12 @@ impl Reader {
                 Found::Passed
             } {
                 Found::Bytes(bytes) => {
-                    self.first.get_or_insert(if self.started {
-                        Origin::Own
-                    } else {
-                        Origin::Joined
-                    });
+                    self.first
+                        .get_or_insert(match (fill.place(), self.started) {
+                            (Place::Disk, _) => Origin::Disk,
+                            (Place::Origin, true) => Origin::Own,
+                            (Place::Origin, false) => Origin::Joined,
+                        });
                     let bytes = self.take(bytes);
                     if fill.is_passed(self.at) {
                         fill.trim(self.body.fastest(&fill.range));
@@ -120,8 +122,12 @@ impl Reader {
                 Found::Passed => {}
             }
         }
-        let bytes = self.source.tier.read(self.body.digest, self.at)?;
-        self.first.get_or_insert(Origin::Tier);
+        let bytes = self
+            .source
+            .tiers
+            .memory
+            .read(&self.source.wanted(&self.body), self.at)?;
+        self.first.get_or_insert(Origin::Memory);
         Some(self.take(bytes))
     }
 
@@ -229,13 +235,17 @@ impl Reader {
     fn fill(&mut self, range: Range<u64>, following: bool) -> Option<Arc<Fill>> {
         let mut running = lock(&self.body.fills);
         let claims: Vec<_> = running.iter().map(|fill| fill.claim()).collect();
-        let missing = |range| self.source.tier.missing(self.body.digest, range);
+        let tiers = &self.source.tiers;
+        let wanted = self.source.wanted(&self.body);
+        let missing = |range| tiers.memory.missing(&wanted, range);
         // What is left of a page behind a fill that ends where the reader does, as one of a part, is not worth a request.
         let end = self.range.end;
         let is_worth_it = |range: &Range<u64>| range.start < end || range.end - range.start >= PAGE;
         let fills = plan::fills(range, &claims, missing).into_iter();
-        for range in fills.filter(is_worth_it) {
-            let fill = Fill::new(range);
+        let run_on_disk = |offset| tiers.run_on_disk(&wanted, offset);
+        let fills = fills.filter(is_worth_it);
+        for (range, place) in fills.flat_map(|range| plan::places(range, run_on_disk)) {
+            let fill = Fill::from(range, place);
             running.push(Arc::clone(&fill));
             self.started |= fill.range.contains(&self.at);
             let run = Run {
@@ -244,7 +254,9 @@ impl Reader {
                 source: Arc::clone(&self.source),
                 adopted: false,
             };
-            self.source.metrics.cache.fills.increment();
+            if place == Place::Origin {
+                self.source.metrics.cache.fills.increment();
+            }
             self.source.tasks.spawn("fill", run.run(None));
         }
         running

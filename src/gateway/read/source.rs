@@ -7,14 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::bodies::BodyState;
 use super::fill::Failure;
-use crate::cache;
+use crate::cache::disk::Epoch;
+use crate::cache::{self, Tiers, Wanted};
 use crate::gateway::forward::accept;
-use crate::memory::Memory;
+use crate::memory::{Buffer, Memory};
 use crate::origin::answer::{describe, part_placed};
 use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Payload};
-use crate::records::Records;
 use crate::records::parts::{Part, without_parts_own};
+use crate::records::{Record, Records};
 use crate::routes::{Keeping, Route};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -32,7 +34,9 @@ pub(super) struct Source {
     /// How the object is kept.
     pub(super) keeping: Keeping,
     pub(super) records: Arc<Records>,
-    pub(super) tier: Arc<cache::memory::Tier>,
+    pub(super) tiers: Arc<Tiers>,
+    /// Before which purge nothing of the object counts, and the latest purge when the read came.
+    pub(super) purges: (Epoch, Epoch),
     pub(super) memory: Memory,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Tasks,
@@ -149,6 +153,31 @@ impl Source {
         Ok(answer)
     }
 
+    /// Whether no purge has come since a record of this object was asked for.
+    pub(super) fn counts(&self, record: &Record) -> bool {
+        record.epoch >= self.purges.0
+    }
+
+    /// What the tiers are asked for a body of this object.
+    pub(super) fn wanted(&self, body: &BodyState) -> Wanted {
+        Wanted {
+            body: body.digest,
+            size: body.id.size(),
+            floor: self.purges.0,
+        }
+    }
+
+    /// Gives bytes that came from the origin to the tiers. They begin at `start` and lie inside one block.
+    pub(super) fn keep(&self, body: &BodyState, start: u64, buffer: Buffer) {
+        self.tiers.fetched(cache::Fetched {
+            wanted: self.wanted(body),
+            start,
+            buffer,
+            epoch: self.purges.1,
+            pinned: self.keeping.pinned,
+        });
+    }
+
     /// Counts bytes that a fill received.
     pub(super) fn received(&self, bytes: u64) {
         self.metrics.cache.fill_bytes.add(bytes);
@@ -160,7 +189,7 @@ impl Source {
         match failure {
             Failure::Deserted => {}
             Failure::Gone => {
-                self.records.forget(&self.subject, body);
+                self.forget(body);
                 tracing::debug!(key = %body.object.key, "a body vanished at the origin before it was filled");
             }
             Failure::NoMemory | Failure::Origin(_) => {

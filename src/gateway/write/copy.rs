@@ -19,9 +19,9 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 impl Forward<'_> {
     pub(crate) async fn copy(&self, mut request: Request) -> Result<Response<Body>, Error> {
         let route = self.route(&request)?;
-        let objects = self.objects(&route, &request)?;
+        let subjects = self.subjects(&route, &request)?;
         let (call, source) = self.copy_call(&route, &mut request)?;
-        let told = self.write(&route, objects, call, Fault::default());
+        let told = self.write(&route, subjects, call, Fault::default());
         let answer = late::answer(told, &self.context.request_id).await;
         answer.map_err(|error| source.rename(error))
     }

@@ -2,6 +2,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::digest::Algorithm;
 use super::*;
+use crate::cache::small;
+use crate::clock::Clock;
 use crate::gateway::forward::support::{World, ok, put, request, text};
 use crate::origin;
 use crate::records::Ticket;
@@ -140,4 +142,58 @@ async fn a_completed_upload_is_named_as_the_client_knows_it() {
          <Bucket>train</Bucket><Key>k</Key></CompleteMultipartUploadResult>"
     );
     assert_eq!(world.last().body, "<C/>");
+}
+
+#[tokio::test]
+async fn what_a_write_changes_is_not_believed_after_a_restart() {
+    let disk = tempfile::tempdir().expect("a folder");
+    let config = small::Config {
+        path: disk.path().to_owned(),
+        capacity: small::LEAST_CAPACITY,
+        memory: 8 << 20,
+    };
+    let world = World::new(|_| ok(""));
+    let means = small::Means {
+        tasks: world.tasks.clone(),
+        clock: Clock::system(),
+        metrics: Arc::default(),
+    };
+    let small = Small::open(vec![config], means).await;
+    let world = World {
+        small: Arc::clone(&small),
+        ..world
+    };
+    let digest = |key: &str, version_id: Option<&str>| {
+        let (object, version_id) = (world.object(key), version_id.map(Into::into));
+        let subject = Subject { object, version_id };
+        subject.digest()
+    };
+    let versions = [None, Some("null"), Some("v"), Some("w")];
+    let all = || {
+        ["k", "other"]
+            .into_iter()
+            .flat_map(|key| versions.map(|version| (key, version)))
+    };
+    for (key, version) in all() {
+        small.put(Kind::Record, digest(key, version), Bytes::from("known"));
+    }
+    small.settle().await;
+    world
+        .serve(put("k", full("hello"), 5))
+        .await
+        .expect("stored");
+    let mut deletion = request(OperationName::DeleteObject, Method::DELETE, "other");
+    deletion
+        .query
+        .push(("versionId".to_owned(), "v".to_owned()));
+    world.serve(deletion).await.expect("deleted");
+    for (key, version) in all() {
+        let changed = match key {
+            "k" => matches!(version, None | Some("null")),
+            _ => matches!(version, None | Some("v")),
+        };
+        let kept = small.get(Kind::Record, digest(key, version)).await;
+        assert_eq!(kept.is_none(), changed, "{key} {version:?}");
+    }
+    small.close().await;
 }

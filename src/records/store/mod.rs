@@ -6,21 +6,27 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use foyer::{Cache, CacheBuilder, S3FifoConfig};
 use tokio::sync::oneshot;
 
+use crate::cache::disk::Epoch;
 use crate::clock::Clock;
 use crate::types::{BodyId, CanonicalObject, Subject};
 
 use super::epochs::{Epochs, SLOTS, Ticket};
 use super::protocol::{Effects, Machine};
-use super::{Config, Record};
+use super::{Config, Record, saved};
 
 /// Everything that the node knows about objects. The only member of its cluster.
 pub struct Records {
     clock: Clock,
+    /// Tells this life of the node from every other.
+    boot: u128,
     epochs: Arc<Epochs>,
     known: Cache<Subject, Known>,
     protocol: Mutex<Protocol>,
@@ -65,6 +71,7 @@ impl Records {
             .build();
         let machine = Machine::alone(Arc::clone(&epochs));
         Arc::new(Self {
+            boot: boot(&clock),
             clock,
             epochs,
             known,
@@ -124,7 +131,8 @@ impl Records {
         let _writes = self.protocol();
         let overtaken = self.known.get(subject).is_some_and(|entry| {
             let there = entry.value();
-            there.ticket == *ticket && there.record.fetched_at > record.fetched_at
+            let asked = |record: &Record| (record.epoch, record.fetched_at);
+            there.ticket == *ticket && asked(&there.record) > asked(&record)
         });
         if overtaken || !self.is_current(ticket) {
             return Err(record);
@@ -137,18 +145,56 @@ impl Records {
         Ok(record)
     }
 
+    /// A record that was admitted under `ticket`, as bytes that [`Self::restore`] reads, in this life or a later one. None
+    /// where it is too long to be kept.
+    pub fn save(&self, ticket: &Ticket, subject: &Subject, record: &Record) -> Option<Bytes> {
+        saved::encode(self.boot, ticket, subject, record)
+    }
+
+    /// Takes in a record that was [saved](Self::save), where nothing is known of `subject`, it is about that, and the origin
+    /// was asked at `floor` or later. Returns whether it did.
+    ///
+    /// One of this life is believed as if it had never left, if its ticket is still current. One of an earlier life is
+    /// believed only if no write to its object was heard of in this one; its age is not known.
+    pub fn restore(&self, subject: &Subject, bytes: &[u8], floor: Epoch) -> bool {
+        let Some(saved) = saved::decode(bytes) else {
+            return false;
+        };
+        if saved.subject != *subject || saved.record.epoch < floor {
+            return false;
+        }
+        let key = subject.object.hash64();
+        let (ticket, fetched_at) = match saved.boot == self.boot {
+            true => (saved.ticket, saved.record.fetched_at),
+            false => (self.epochs.first_ticket(key), None),
+        };
+        let _writes = self.protocol();
+        if !self.epochs.covers(&ticket, key) || self.known.contains(subject) {
+            return false;
+        }
+        let record = Arc::new(Record {
+            fetched_at,
+            ..saved.record
+        });
+        self.known.insert(subject.clone(), Known { record, ticket });
+        true
+    }
+
     /// Objects and versions with a record.
     pub fn count(&self) -> u64 {
         self.known.entries() as u64
     }
 
-    /// Drops the record of `subject` if it still names `body`, which the origin no longer has.
-    pub fn forget(&self, subject: &Subject, body: &BodyId) {
+    /// Drops the record of `subject` if it still names `body`, which the origin no longer has. Returns whether none that names
+    /// another body is there.
+    pub fn forget(&self, subject: &Subject, body: &BodyId) -> bool {
         let _writes = self.protocol();
         let names_it = |record: &Record| record.body == *body;
-        if (self.known.get(subject)).is_some_and(|entry| names_it(&entry.value().record)) {
+        let forgets = (self.known.get(subject)).is_none_or(|entry| names_it(&entry.value().record));
+        if forgets {
             self.known.remove(subject);
         }
+        forgets
     }
 
     /// Begins a write to `objects`, whichever of their versions it names. Once this returns no record of theirs is believed, in any member, until the write ends.
@@ -193,6 +239,14 @@ impl fmt::Debug for Records {
             .field("usage", &self.known.usage())
             .finish_non_exhaustive()
     }
+}
+
+/// A number that no other life of any node has.
+fn boot(clock: &Clock) -> u128 {
+    let at = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The standard library seeds it from the system's source of randomness.
+    let random = RandomState::new().hash_one(at);
+    (at.as_nanos() << 64) | u128::from(random)
 }
 
 /// Resolves when a write gets on.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use crate::cache::disk::Epoch;
 use crate::clock::Moment;
 use crate::origin::ObjectHead;
 use crate::types::{ETag, OriginFingerprint, PartNumber};
 
 use super::*;
 use crate::records::Part;
+use crate::routes::Freshness;
 
 const MIB: u64 = 1 << 20;
 
@@ -38,7 +40,8 @@ fn record(key: &str, version: u64) -> Record {
         body: head.body_id(&object(key)).expect("a strong tag"),
         head,
         checksums_known: false,
-        fetched_at: Moment(Duration::from_secs(version)),
+        fetched_at: Some(Moment(Duration::from_secs(version))),
+        epoch: Epoch::default(),
         parts: Arc::default(),
     }
 }
@@ -321,4 +324,65 @@ fn no_reader_gets_less_than_what_was_written_before_it_came() {
     });
     assert_eq!(read(&records, "k", &origin), WRITES);
     assert_eq!(believed(&records, "k"), Some(WRITES));
+}
+
+/// Another life of the same node.
+fn saved(records: &Records, key: &str, version: u64) -> Bytes {
+    let (subject, ticket) = (object(key).into(), records.ticket(&object(key)));
+    let bytes = records.save(&ticket, &subject, &record(key, version));
+    bytes.expect("it is short")
+}
+
+#[tokio::test]
+async fn a_record_of_this_life_is_restored_as_it_was() {
+    let records = records();
+    let bytes = saved(&records, "k", 3);
+    assert!(records.restore(&object("k").into(), &bytes, Epoch::default()));
+    let lookup = records.lookup(&object("k").into());
+    assert!(!lookup.confirm);
+    let fetched_at = lookup.record.expect("a record").fetched_at;
+    assert_eq!(fetched_at, Some(Moment(Duration::from_secs(3))));
+    // Not in place of what is there.
+    let later = saved(&records, "k", 4);
+    assert!(!records.restore(&object("k").into(), &later, Epoch::default()));
+    assert_eq!(believed(&records, "k"), Some(3));
+}
+
+#[tokio::test]
+async fn a_record_is_not_believed_that_a_write_has_overtaken_while_it_was_away() {
+    let records = records();
+    let bytes = saved(&records, "k", 3);
+    records.begin(&[object("k")]).await.end().await;
+    assert!(records.restore(&object("k").into(), &bytes, Epoch::default()));
+    assert!(records.lookup(&object("k").into()).confirm);
+}
+
+#[tokio::test]
+async fn a_record_of_an_earlier_life_has_no_age_and_is_not_believed_after_a_write() {
+    let earlier = records();
+    let (one, other) = (saved(&earlier, "a", 1), saved(&earlier, "b", 1));
+    let records = records();
+    records.begin(&[object("b")]).await.end().await;
+    for (key, bytes) in [("a", one), ("b", other)] {
+        assert!(records.restore(&object(key).into(), &bytes, Epoch::default()));
+        let lookup = records.lookup(&object(key).into());
+        assert_eq!(lookup.confirm, key == "b");
+        let record = lookup.record.expect("a record");
+        let (now, age) = (Moment::default(), Duration::from_secs(60));
+        assert!(!record.is_fresh(Freshness::MaxAge(age), now));
+        assert!(record.is_fresh(Freshness::Immutable, now));
+    }
+}
+
+#[test]
+fn a_record_is_restored_for_its_own_subject_only_and_after_its_purge_not_at_all() {
+    let records = records();
+    let bytes = saved(&records, "k", 1);
+    let subject = object("k").into();
+    assert!(!records.restore(&object("other").into(), &bytes, Epoch::default()));
+    assert!(!records.restore(&of_version("k", "v"), &bytes, Epoch::default()));
+    assert!(!records.restore(&subject, &bytes[1..], Epoch::default()));
+    assert!(!records.restore(&subject, &bytes, Epoch(1)));
+    assert_eq!(records.count(), 0);
+    assert!(records.restore(&subject, &bytes, Epoch::default()));
 }

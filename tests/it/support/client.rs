@@ -54,6 +54,10 @@ impl Answer {
     }
 }
 
+/// The node is gone.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
 /// A request before it is signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -114,13 +118,17 @@ impl Client {
 
     /// Sends a request and gives back the answer once its head is there.
     pub(crate) async fn start(&self, ask: &Ask) -> Response<Incoming> {
+        self.try_start(ask).await.expect("an answer")
+    }
+
+    async fn try_start(&self, ask: &Ask) -> Result<Response<Incoming>, Gone> {
         let mut request = self.sign(ask);
         if matches!(ask.method, "PUT" | "POST") {
             // hyper leaves it out where the body is empty, and S3 insists on it.
             let length = ask.body.len().into();
             request.headers_mut().insert("content-length", length);
         }
-        self.hyper.request(request).await.expect("an answer")
+        self.hyper.request(request).await.map_err(|_| Gone)
     }
 
     /// Sends a request and reads the whole answer.
@@ -130,6 +138,20 @@ impl Client {
     pub(crate) async fn try_send(&self, ask: &Ask) -> Result<Answer, hyper::Error> {
         let (head, body) = self.start(ask).await.into_parts();
         let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// Sends a request to a node that may be killed meanwhile.
+    ///
+    /// # Errors
+    /// Where there was no whole answer.
+    pub(crate) async fn send_to_mortal(&self, ask: &Ask) -> Result<Answer, Gone> {
+        let (head, body) = self.try_start(ask).await?.into_parts();
+        let body = body.collect().await.map_err(|_| Gone)?.to_bytes();
         Ok(Answer {
             status: head.status,
             headers: head.headers,

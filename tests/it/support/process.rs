@@ -77,6 +77,11 @@ impl Process {
         self.signal(rustix::process::Signal::TERM);
     }
 
+    /// Ends the process at once, whatever it does; it may be gone already.
+    pub(crate) fn kill(&self) {
+        self.signal(rustix::process::Signal::KILL);
+    }
+
     /// Asks the process to look at its configuration again.
     pub(crate) fn reload(&self) {
         self.signal(rustix::process::Signal::HUP);

@@ -33,7 +33,7 @@ impl Purges {
         for (origin, prefix, epoch) in self.sorted() {
             bytes.extend_from_slice(&epoch.0.to_le_bytes());
             bytes.extend_from_slice(&origin.to_bits().to_le_bytes());
-            let length = u16::try_from(prefix.len()).expect("no key is longer than 1024 bytes");
+            let length = u16::try_from(prefix.len()).expect("a rule is a key and a byte at most");
             bytes.extend_from_slice(&length.to_le_bytes());
             bytes.extend_from_slice(prefix);
         }
@@ -70,7 +70,7 @@ impl Purges {
             let origin = OriginFingerprint::from_bits(u128::from_le_bytes(take(&mut rest)?));
             let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
             let (prefix, after) = rest.split_at_checked(length)?;
-            if length > MAX_KEY_BYTES || epoch > purges.latest {
+            if length > MAX_KEY_BYTES + 1 || epoch > purges.latest {
                 return None;
             }
             rest = after;

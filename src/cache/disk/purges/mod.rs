@@ -5,6 +5,9 @@
 //! [`Purges::floor`] of its object and takes nothing older. Epochs count purges, so what was fetched under the latest
 //! epoch that was known is newer than every purge of the time.
 //!
+//! A rule may be about one key only: no key holds the byte [`END`], so that a prefix of that and a key before it is the
+//! beginning of one key's name alone, where names are keys and that byte.
+//!
 //! The list is short: a rule replaces the earlier ones that it covers, and past [`MOST_RULES`] the older ones of an origin
 //! become one for all of its keys. That only makes more of the tiers miss. Its file is on every disk; a list that was away
 //! while others were written is merged ([`Purges::merge`]). Pure: who writes the file is `disk`.
@@ -19,10 +22,13 @@ use std::ops::Bound;
 pub use self::file::Damaged;
 use super::Epoch;
 use crate::types::names::MAX_KEY_BYTES;
-use crate::types::{CanonicalObject, OriginFingerprint};
+use crate::types::{CanonicalObject, ObjectKey, OriginFingerprint};
 
 /// The most rules that are kept apart.
 pub const MOST_RULES: usize = 4096;
+
+/// Ends a key's name among the prefixes: UTF-8, which keys are, has no such byte.
+const END: u8 = 0xff;
 
 /// Key prefixes, and the epochs of their rules.
 type Prefixes = BTreeMap<Box<[u8]>, Epoch>;
@@ -52,7 +58,7 @@ impl Purges {
     /// The epoch from which on bytes of an object are good.
     pub fn floor(&self, object: &CanonicalObject) -> Epoch {
         let prefixes = self.origins.get(&object.origin);
-        let floor = prefixes.map_or(Epoch(0), |it| floor(it, object.key.as_str().as_bytes()));
+        let floor = prefixes.map_or(Epoch(0), |it| floor(it, &name_of(&object.key)));
         floor.max(self.everything)
     }
 
@@ -64,6 +70,14 @@ impl Purges {
             self.insert(origin, prefix.as_bytes(), self.latest);
             self.shorten();
         }
+        self.latest
+    }
+
+    /// Purges the object of an origin under `key`, and none whose key only begins so.
+    pub fn purge_key(&mut self, origin: OriginFingerprint, key: &ObjectKey) -> Epoch {
+        self.latest = next(self.latest);
+        self.insert(origin, &name_of(key), self.latest);
+        self.shorten();
         self.latest
     }
 
@@ -190,6 +204,11 @@ impl Purges {
             }
         }
     }
+}
+
+/// A key as prefixes are compared with it.
+fn name_of(key: &ObjectKey) -> Vec<u8> {
+    [key.as_str().as_bytes(), &[END]].concat()
 }
 
 /// The greatest epoch of the prefixes that `key` begins with.

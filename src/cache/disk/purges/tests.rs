@@ -25,14 +25,20 @@ fn purged(rules: &[(u128, &str)]) -> Purges {
     purges
 }
 
-/// What a list would be that never drops a rule.
+/// What a list would be that never drops a rule. Some rules are about one key only.
 #[derive(Default)]
-struct Plain(Vec<(Epoch, u128, String)>);
+struct Plain(Vec<(Epoch, u128, String, bool)>);
 
 impl Plain {
     fn floor(&self, number: u128, key: &str) -> Epoch {
-        let covers =
-            |rule: &&(Epoch, u128, String)| rule.1 == number && key.starts_with(rule.2.as_str());
+        let covers = |(_, origin, prefix, exact): &&(Epoch, u128, String, bool)| {
+            let is_covered = if *exact {
+                key == prefix
+            } else {
+                key.starts_with(prefix.as_str())
+            };
+            *origin == number && is_covered
+        };
         let epochs = self.0.iter().filter(covers).map(|rule| rule.0);
         epochs.max().unwrap_or_default()
     }
@@ -49,6 +55,23 @@ fn what_was_fetched_before_a_purge_that_covers_it_is_gone() {
     for other in [object(1, "dat"), object(1, "other"), object(2, "data/a")] {
         assert_eq!(purges.floor(&other), before);
     }
+}
+
+#[test]
+fn a_purge_of_one_key_is_about_no_key_that_begins_so() {
+    let mut purges = Purges::default();
+    let key = "k".repeat(MAX_KEY_BYTES);
+    for key in ["key", &key] {
+        purges.purge_key(origin(1), &key.parse().expect("a key"));
+    }
+    assert_eq!(purges.floor(&object(1, "key")), Epoch(1));
+    assert_eq!(purges.floor(&object(1, &key)), Epoch(2));
+    for other in ["key2", "key/", "ke"] {
+        assert_eq!(purges.floor(&object(1, other)), Epoch(0), "{other}");
+    }
+    assert_eq!(Purges::decode(&purges.encode()), Ok(purges.clone()));
+    purges.purge(origin(1), "k");
+    assert_eq!(purges.rules(), 1, "it covers both");
 }
 
 #[test]
@@ -216,11 +239,17 @@ fn some_rules() -> impl Strategy<Value = Vec<(u128, String)>> {
 
 proptest! {
     #[test]
-    fn a_floor_is_that_of_a_list_which_drops_nothing(rules in some_rules(), keys in prop::collection::vec("[ab/é]{1,6}", 1..20)) {
+    fn a_floor_is_that_of_a_list_which_drops_nothing(
+        rules in some_rules(), exact in prop::collection::vec(any::<bool>(), 40), keys in prop::collection::vec("[ab/é]{1,6}", 1..20),
+    ) {
         let (mut purges, mut plain) = (Purges::default(), Plain::default());
-        for (number, prefix) in rules {
-            let epoch = purges.purge(origin(number), &prefix);
-            plain.0.push((epoch, number, prefix));
+        for ((number, prefix), exact) in rules.into_iter().zip(exact) {
+            let key = prefix.parse().ok().filter(|_| exact);
+            let epoch = match &key {
+                Some(key) => purges.purge_key(origin(number), key),
+                None => purges.purge(origin(number), &prefix),
+            };
+            plain.0.push((epoch, number, prefix, key.is_some()));
         }
         for (number, key) in (0..3).flat_map(|number| keys.iter().map(move |key| (number, key))) {
             prop_assert_eq!(purges.floor(&object(number, key)), plain.floor(number, key));

@@ -10,6 +10,8 @@ mod model;
 mod names;
 mod origin;
 mod parts;
+mod purges;
+mod recall;
 mod stress;
 mod terms;
 mod versions;
@@ -46,7 +48,10 @@ fn world(freshness: Freshness, limit: u64) -> World {
 }
 
 fn world_with(keeping: impl Into<Keeping>, terms: Terms, limit: u64) -> World {
-    let origin = FakeOrigin::default();
+    world_on(FakeOrigin::default(), keeping.into(), terms, limit)
+}
+
+fn world_on(origin: FakeOrigin, keeping: Keeping, terms: Terms, limit: u64) -> World {
     let named = NamedOrigin {
         name: "fake".into(),
         origin: Arc::new(origin.clone()),

@@ -316,7 +316,11 @@ async fn storm(seed: u64, spread: u64) {
     tokio::time::sleep(Duration::from_secs(600)).await;
     let held = Pool::ALL.map(|pool| gateway.memory.used(pool));
     assert_eq!(held, [0; 3], "seed {seed}");
-    assert_eq!(gateway.memory.tier(), gateway.tier.usage(), "seed {seed}");
+    assert_eq!(
+        gateway.memory.tier(),
+        gateway.tiers.memory.usage(),
+        "seed {seed}"
+    );
     let left = (
         gateway.bodies.running_fills(),
         gateway.bodies.seats(),

@@ -80,7 +80,11 @@ async fn where_who_asks_pays_only_payers_are_answered_here() {
 async fn objects_under_a_kms_key_are_kept_where_the_rule_allows_it() {
     for (kms, second) in [(true, Source::Memory), (false, Source::Bypass)] {
         let freshness = Freshness::Immutable;
-        let keeping = Keeping { freshness, kms };
+        let keeping = Keeping {
+            freshness,
+            kms,
+            ..Keeping::default()
+        };
         let world = world_with(keeping, Terms::default(), 1 << 30);
         let name = http::HeaderName::from_static("x-amz-server-side-encryption");
         let headers = HeaderMap::from_iter([(name, "aws:kms".parse().unwrap())]);

@@ -22,7 +22,7 @@ use crate::origin::Payload;
 use crate::routes::{Route, UnusableKey};
 use crate::types::body::full;
 use crate::types::{
-    Body, BucketName, CanonicalObject, Extra, ObjectKey, Operation, OperationName, Target,
+    Body, BucketName, CanonicalObject, Extra, ObjectKey, Operation, OperationName, Subject, Target,
 };
 use document::{Deletion, Entry};
 
@@ -51,13 +51,13 @@ impl Forward<'_> {
         let extras = mem::take(&mut request.operation.extras);
         let may = |entry: &Entry, key: &ObjectKey| self.may_delete(&bucket, entry, key, &extras);
         let sorted = Sorted::of(&asked, &route, may);
-        if sorted.objects.is_empty() {
+        if sorted.subjects.is_empty() {
             return Ok(answer(sorted.without_origin()));
         }
         let document = Bytes::from(document::write(asked.quiet, &sorted.passed));
         claim(&mut request.headers, &digests, &document);
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
-        let told = self.write(&route, sorted.objects.clone(), call, Fault::default());
+        let told = self.write(&route, sorted.subjects.clone(), call, Fault::default());
         let (parts, body) = late::received(told.await)?.into_parts();
         let mut response = answer(sorted.merged(&body)?);
         response.headers_mut().extend(parts.headers);
@@ -91,7 +91,7 @@ impl Forward<'_> {
 struct Sorted<'a> {
     /// The entries for the origin, with its keys.
     passed: Vec<(ObjectKey, &'a Entry)>,
-    objects: Vec<CanonicalObject>,
+    subjects: Vec<Subject>,
     refused: Vec<Refusal<'a>>,
 }
 
@@ -99,14 +99,15 @@ impl<'a> Sorted<'a> {
     fn of(asked: &'a Deletion, route: &Route, may: impl Fn(&Entry, &ObjectKey) -> bool) -> Self {
         let mut sorted = Self {
             passed: Vec::new(),
-            objects: Vec::new(),
+            subjects: Vec::new(),
             refused: Vec::new(),
         };
         for entry in &asked.entries {
             match aim(entry, route, &may) {
                 Ok((key, object)) => {
                     sorted.passed.push((key, entry));
-                    sorted.objects.push(object);
+                    let version_id = entry.version().map(Into::into);
+                    sorted.subjects.push(Subject { object, version_id });
                 }
                 Err(refusal) => sorted.refused.push(refusal),
             }

@@ -48,7 +48,7 @@ fn the_rest_goes_to_the_origin_and_both_answers_become_one() {
     let world = World::new(|_| ok(""));
     let asked = Deletion::parse(ASKED.as_bytes()).expect("well-formed");
     let sorted = sorted(&world, &asked);
-    assert_eq!(sorted.objects.len(), 1);
+    assert_eq!(sorted.subjects.len(), 1);
     let document = document::write(asked.quiet, &sorted.passed);
     assert!(document.contains("<Object><Key>team/a&amp;b</Key></Object></Delete>"));
     assert!(!document.contains("secret"));

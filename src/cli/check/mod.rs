@@ -1,9 +1,10 @@
 //! `forebay check`: every mistake of a configuration, then everything that it names and that cannot be had.
 //!
-//! Nothing is asked of anybody before the file is sound; then TLS files, addresses, origins and routed buckets are tried side by
-//! side, and all that fails is told at once. How an origin is built is the caller's business ([`Connect`]).
+//! Nothing is asked of anybody before the file is sound; then TLS files, addresses, disks, origins and routed buckets are tried
+//! side by side, and all that fails is told at once. How an origin is built is the caller's business ([`Connect`]).
 
-use std::error::Error as StdError;
+mod disks;
+
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 
+use super::causes;
+use super::output::Output;
 use crate::config::{self, Config, Tls};
 use crate::origin::{self, Origin};
 use crate::types::{BoxError, BucketName, Problem, Problems};
@@ -33,15 +36,6 @@ pub(super) const UNAVAILABLE: u8 = 69;
 /// How long an origin may take to answer: long enough for a credentials chain that tries one source after the other.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    Text,
-    /// One JSON document.
-    Json,
-}
-
 /// An origin, or what is wrong with its settings.
 pub(super) type Connecting<'c> =
     Pin<Box<dyn Future<Output = Result<Arc<dyn Origin>, Problems>> + Send + 'c>>;
@@ -54,6 +48,8 @@ pub(super) type Connect = dyn Fn(&config::Origin) -> Connecting<'_> + Send + Syn
 struct Findings {
     wrong: Problems,
     unavailable: Problems,
+    /// What is no mistake, but worth knowing: by key.
+    notes: Vec<(String, String)>,
 }
 
 /// Checks the file at `path`, writes what is found to `out`, and returns the code to exit with.
@@ -69,7 +65,7 @@ pub(super) async fn run(
     let findings = match config::load(path) {
         Err(wrong) => Findings {
             wrong,
-            unavailable: Problems::default(),
+            ..Findings::default()
         },
         Ok(config) => try_out(&config, connect).await,
     };
@@ -92,7 +88,7 @@ impl Findings {
     fn write_text(&self, path: &Path, out: &mut impl Write) -> io::Result<()> {
         let path = path.display();
         match self.exit_code() {
-            SOUND => return writeln!(out, "{path}: sound; every origin and bucket answers"),
+            SOUND => writeln!(out, "{path}: sound; every origin and bucket answers")?,
             WRONG => writeln!(out, "{path}: {}", counted(&self.wrong, "mistake"))?,
             _ => {
                 let missing = counted(&self.unavailable, "thing");
@@ -103,6 +99,9 @@ impl Findings {
             if !problems.list().is_empty() {
                 writeln!(out, "{problems}")?;
             }
+        }
+        for (key, note) in &self.notes {
+            writeln!(out, "{key}: note: {note}")?;
         }
         Ok(())
     }
@@ -119,10 +118,13 @@ impl Findings {
         let wrong = self.wrong.list().iter().map(|it| told("wrong", it));
         let unavailable = self.unavailable.list().iter();
         let unavailable = unavailable.map(|it| told("unavailable", it));
+        let notes = self.notes.iter();
+        let notes = notes.map(|(key, note)| serde_json::json!({ "key": key, "message": note }));
         let document = serde_json::json!({
             "file": path.display().to_string(),
             "ok": self.exit_code() == SOUND,
             "problems": wrong.chain(unavailable).collect::<Vec<_>>(),
+            "notes": notes.collect::<Vec<_>>(),
         });
         writeln!(out, "{document:#}")
     }
@@ -148,7 +150,8 @@ async fn try_out(config: &Config, connect: &Connect) -> Findings {
         .origins
         .iter()
         .map(|origin| try_origin(config, origin, connect));
-    let (addresses, origins) = tokio::join!(addresses, join_all(origins));
+    let disks = disks::try_out(&config.disks, &mut findings);
+    let (addresses, origins, ()) = tokio::join!(addresses, join_all(origins), disks);
     let found = addresses.into_iter().chain(origins.into_iter().flatten());
     for Problem { key, message, hint } in found.flatten() {
         findings.unavailable.add(key, message, hint);
@@ -249,142 +252,5 @@ fn counted(problems: &Problems, noun: &str) -> String {
     }
 }
 
-/// The error and its causes in one line.
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
-}
-
 #[cfg(test)]
-mod tests {
-    use http::StatusCode;
-
-    use super::*;
-    use crate::origin::{Call, Fetched, Get, Head, ObjectHead, Refusal};
-    use crate::types::{Body, OriginFingerprint};
-
-    /// An origin of which only the bucket `there` can be had.
-    #[derive(Debug)]
-    struct OneBucket;
-
-    #[async_trait::async_trait]
-    impl Origin for OneBucket {
-        fn fingerprint(&self, _bucket: &BucketName) -> OriginFingerprint {
-            unreachable!("a check reads nothing")
-        }
-
-        async fn get(&self, _get: Get) -> Result<Fetched, origin::Error> {
-            unreachable!("a check reads nothing")
-        }
-
-        async fn head(&self, _head: Head) -> Result<ObjectHead, origin::Error> {
-            unreachable!("a check reads nothing")
-        }
-
-        async fn call(&self, _call: Call) -> Result<http::Response<Body>, origin::Error> {
-            unreachable!("a check reads nothing")
-        }
-
-        async fn probe(&self, bucket: Option<&BucketName>) -> Result<(), origin::Error> {
-            let status = match bucket.map(BucketName::as_str) {
-                Some("there") => return Ok(()),
-                Some(_) => StatusCode::NOT_FOUND,
-                None => StatusCode::FORBIDDEN,
-            };
-            Err(origin::Error::Refused(Box::new(Refusal {
-                status,
-                headers: http::HeaderMap::new(),
-                body: bytes::Bytes::new(),
-            })))
-        }
-    }
-
-    fn connect(origin: &config::Origin) -> Connecting<'_> {
-        let refused = origin.name.as_str() == "broken";
-        Box::pin(async move {
-            if refused {
-                let mut problems = Problems::default();
-                problems.add("origin.broken.path", "cannot be opened", "name a folder");
-                return Err(problems);
-            }
-            Ok(Arc::new(OneBucket) as Arc<dyn Origin>)
-        })
-    }
-
-    async fn check(text: &str, output: Output) -> (u8, String) {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let file = folder.path().join("forebay.toml");
-        std::fs::write(folder.path().join("secret"), "s").expect("a file");
-        let text = text.replace("FOLDER", &folder.path().display().to_string());
-        std::fs::write(&file, text).expect("a file");
-        let mut told = Vec::new();
-        let code = run(&file, output, &connect, &mut told)
-            .await
-            .expect("a buffer takes it");
-        (code, String::from_utf8(told).expect("UTF-8"))
-    }
-
-    const SOUND_FILE: &str = r#"
-[listen]
-s3.address = "127.0.0.1:0"
-admin.address = "127.0.0.1:0"
-[origin.store]
-kind = "s3"
-[bucket.there]
-origin = "store"
-[identity.me]
-access_key_id = "ME"
-secret_access_key = { file = "FOLDER/secret" }
-"#;
-
-    #[tokio::test]
-    async fn a_sound_file_whose_buckets_answer_exits_with_0() {
-        let (code, told) = check(SOUND_FILE, Output::Text).await;
-        assert_eq!(code, SOUND, "{told}");
-        let (code, told) = check(SOUND_FILE, Output::Json).await;
-        let document: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!((code, &document["ok"]), (SOUND, &true.into()));
-    }
-
-    #[tokio::test]
-    async fn a_wrong_file_exits_with_64_and_nothing_is_tried() {
-        let (code, told) = check("[listen.s3]\nadress = 1", Output::Text).await;
-        assert_eq!(code, WRONG);
-        assert!(told.contains("listen.s3.adress: unknown key"), "{told}");
-        assert!(told.contains("hint: did you mean \"address\"?"), "{told}");
-    }
-
-    #[tokio::test]
-    async fn all_that_cannot_be_had_is_told_at_once_with_69() {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let taken = taken.local_addr().map(|address| (taken, address));
-        let (_held, address) = taken.expect("its address");
-        let text = SOUND_FILE.replacen("127.0.0.1:0", &address.to_string(), 1)
-            + "[bucket.gone]\norigin = \"store\"\n[bucket.\"*\"]\norigin = \"other\"\n\
-               [origin.other]\nkind = \"s3\"\n[origin.broken]\nkind = \"s3\"\n";
-        let (code, told) = check(&text, Output::Json).await;
-        assert_eq!(code, UNAVAILABLE, "{told}");
-        let document: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        let problems = document["problems"].as_array().expect("a list");
-        let keys: Vec<_> = problems.iter().map(|it| it["key"].as_str()).collect();
-        assert_eq!(
-            keys,
-            [
-                Some("listen.s3.address"),
-                Some("origin.broken.path"),
-                Some("origin.other"),
-                Some("bucket.gone"),
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn tls_files_that_do_not_load_are_told() {
-        let text = format!(
-            "{SOUND_FILE}[listen.s3.tls]\ncert = \"FOLDER/secret\"\nkey = \"FOLDER/secret\"\n"
-        );
-        let (code, told) = check(&text, Output::Text).await;
-        assert_eq!(code, WRONG);
-        assert!(told.contains("listen.s3.tls"), "{told}");
-    }
-}
+mod tests;
