@@ -96,7 +96,7 @@ fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let (range, size) = value.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last, size) = (number(first)?, number(last)?, number(size)?);
-    (first <= last && last < size).then_some((first..last + 1, size))
+    (first <= last && last < size).then(|| (first..last + 1, size))
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -154,6 +154,7 @@ mod tests {
             ("bytes */10", "0"),
             ("bytes 5-2/10", "4"),
             ("bytes +2-5/10", "4"),
+            ("bytes 2-18446744073709551615/18446744073709551615", "4"),
             ("bytes 2-5", "4"),
             ("2-5/10", "4"),
             ("", "4"),

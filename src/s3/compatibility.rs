@@ -33,9 +33,14 @@ fn operations() -> Vec<String> {
         "| operation | request | rights | how |".to_owned(),
         "| --- | --- | --- | --- |".to_owned(),
     ];
-    for spec in OperationName::ALL.iter().map(|name| name.spec()) {
+    for name in OperationName::ALL {
+        let spec = name.spec();
+        let alone = match name.is_of_aws_alone() {
+            true => "; AWS alone has it: 501 at other stores",
+            false => "",
+        };
         table.push(format!(
-            "| {} | `{}` | {} | {} |",
+            "| {} | `{}` | {} | {}{alone} |",
             spec.name,
             request(spec),
             rights(spec),

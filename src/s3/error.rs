@@ -37,6 +37,7 @@ pub(super) enum Code {
     MethodNotAllowed,
     MissingContentLength,
     NoSuchBucket,
+    NoSuchUpload,
     NotImplemented,
     PreconditionFailed,
     RequestTimeTooSkewed,
@@ -92,6 +93,7 @@ impl Code {
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::MissingContentLength => "MissingContentLength",
             Self::NoSuchBucket => "NoSuchBucket",
+            Self::NoSuchUpload => "NoSuchUpload",
             Self::NotImplemented => "NotImplemented",
             Self::PreconditionFailed => "PreconditionFailed",
             Self::RequestTimeTooSkewed => "RequestTimeTooSkewed",
@@ -131,7 +133,7 @@ impl Code {
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::MissingContentLength => StatusCode::LENGTH_REQUIRED,
-            Self::NoSuchBucket => StatusCode::NOT_FOUND,
+            Self::NoSuchBucket | Self::NoSuchUpload => StatusCode::NOT_FOUND,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::ServiceUnavailable | Self::SlowDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -186,6 +188,9 @@ impl Code {
             Self::MethodNotAllowed => "The specified method is not allowed against this resource.",
             Self::MissingContentLength => "You must provide the Content-Length HTTP header.",
             Self::NoSuchBucket => "The specified bucket does not exist",
+            Self::NoSuchUpload => {
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+            }
             Self::NotImplemented => {
                 "A header or query you provided implies functionality that is not implemented."
             }

@@ -161,8 +161,11 @@ fn check_ids(query: &Query) -> Result<(), Refusal> {
         let Some(value) = query.get(name) else {
             continue;
         };
-        if has_dot_segment(value) || (name == "uploadId" && value.is_empty()) {
+        if has_dot_segment(value) {
             return Err(Refusal::argument(name, value, "The id is not valid."));
+        }
+        if name == "uploadId" && value.is_empty() {
+            return Err(Refusal::new(Code::NoSuchUpload));
         }
     }
     Ok(())
@@ -388,14 +391,21 @@ mod tests {
             (Method::GET, "/train/a", "versionId=..%2F..%2Fother"),
             (Method::DELETE, "/train/a", "uploadId=..%2F.."),
             (Method::DELETE, "/train/a", "uploadId=."),
-            (Method::DELETE, "/train/a", "uploadId="),
-            (Method::PUT, "/train/a", "uploadId=&partNumber=1"),
             (Method::PUT, "/train/a", "uploadId=u&partNumber=1a"),
             (Method::PUT, "/train/a", "uploadId=u&partNumber=%2B1"),
             (Method::PUT, "/train/a", "uploadId=u&partNumber=10001"),
         ] {
             let code = name(&method, path, query);
             assert_eq!(code, Err(Code::InvalidArgument), "{method} {path}?{query}");
+        }
+        for (method, query) in [
+            (Method::DELETE, "uploadId="),
+            (Method::GET, "uploadId="),
+            (Method::POST, "uploadId="),
+            (Method::PUT, "uploadId=&partNumber=1"),
+        ] {
+            let code = name(&method, "/train/a", query);
+            assert_eq!(code, Err(Code::NoSuchUpload), "{method} {query}");
         }
         for (method, path) in [
             (Method::PUT, "/"),

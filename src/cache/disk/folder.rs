@@ -210,6 +210,21 @@ pub(super) fn segments(medium: &dyn Medium, path: &Path) -> io::Result<Vec<u32>>
     Ok(numbers)
 }
 
+/// What a folder says of itself; none where nobody keeps blocks there, or in another format.
+pub(super) fn identity(medium: &dyn Medium, path: &Path) -> io::Result<Option<Identity>> {
+    let text = medium.load(&path.join(IDENTITY))?;
+    Ok(Identity::decode(&text))
+}
+
+/// Whether somebody uses the folder; none where that cannot be told.
+pub(super) fn is_in_use(medium: &dyn Medium, path: &Path) -> Option<bool> {
+    match medium.lock(&path.join(LOCK)) {
+        Ok(_) => Some(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(true),
+        Err(_) => None,
+    }
+}
+
 pub(super) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(SEGMENTS).join(format!("{number:08}.seg"))
 }

@@ -9,6 +9,7 @@ mod disk;
 mod folder;
 mod format;
 mod health;
+pub mod inspect;
 pub mod medium;
 mod opened;
 mod pages;

@@ -217,28 +217,25 @@ impl Opened {
         }
         Ok(())
     }
-
-    /// Reads pages of an entry, one after the other, through memory for one; each goes to `with`.
-    pub(super) fn each_page(
-        segment: &Segment,
-        slot: u32,
-        entry: &Entry,
-        mut with: impl FnMut(u32, &[u8]),
-    ) -> Result<(), NotRead> {
-        let mut scratch = Scratch::new(PAGE_BYTES);
-        for page in entry.pages.iter() {
-            let run = runs(entry, Pages::default().with(page)).remove(0);
-            let offset = segment.page_offset(slot, run.position);
-            let length = run.bytes.next_multiple_of(ALIGN);
-            let read = scratch.read(&*segment.file, offset, length)?;
-            check(entry, &run, read)?;
-            with(page, &read[..run.bytes]);
-        }
-        Ok(())
-    }
 }
 
-const PAGE_BYTES: usize = 64 << 10;
+/// Reads a page that an entry tells of, and checks it.
+pub(super) fn read_page<'a>(
+    segment: &Segment,
+    slot: u32,
+    entry: &Entry,
+    page: u32,
+    scratch: &'a mut Scratch,
+) -> Result<&'a [u8], NotRead> {
+    let run = runs(entry, Pages::default().with(page)).remove(0);
+    let offset = segment.page_offset(slot, run.position);
+    let read = scratch.read(&*segment.file, offset, run.bytes.next_multiple_of(ALIGN))?;
+    check(entry, &run, read)?;
+    Ok(&read[..run.bytes])
+}
+
+/// Bytes of a page.
+pub(super) const PAGE_BYTES: usize = 64 << 10;
 
 /// Pages that follow one another in the block and in the slot.
 #[derive(Debug, Clone, PartialEq, Eq)]

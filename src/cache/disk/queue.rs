@@ -261,3 +261,147 @@ pub(super) fn ranges(pages: Pages, block_length: u32) -> Vec<(u32, std::ops::Ran
     }
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{self, Memory, Pool, Writer};
+    use crate::types::BodyDigest;
+
+    const PAGE: u32 = 64 << 10;
+    const BLOCK: u32 = 1 << 20;
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    fn block(index: u32) -> BlockId {
+        BlockId {
+            body: BodyDigest(1),
+            index,
+        }
+    }
+
+    /// Bytes of a block, each page filled with its number.
+    fn offer(index: u32, range: std::ops::Range<u32>) -> Offer {
+        let memory = Memory::new(memory::Config { limit: 64 << 20 });
+        let reserved = memory.try_reserve(Pool::Fill, range.len() as u64);
+        let mut writer = Writer::new(range.len(), reserved.unwrap());
+        let bytes: Vec<u8> = range
+            .clone()
+            .map(|at| (at / PAGE).to_le_bytes()[0])
+            .collect();
+        writer.write(&bytes);
+        Offer {
+            block: block(index),
+            block_length: BLOCK,
+            start: range.start,
+            buffer: writer.buffer(),
+            epoch: Epoch(1),
+            pinned: false,
+        }
+    }
+
+    fn written(next: Next) -> Vec<Pending> {
+        match next {
+            Next::Write(batch) => batch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn are_right(pending: &Pending) -> bool {
+        let runs = pending.runs.iter().flat_map(|run| {
+            let pages = run.bytes.chunks(PAGE as usize);
+            (run.first..).zip(pages)
+        });
+        let mut pages = Pages::default();
+        for (page, bytes) in runs {
+            assert!(!pages.contains(page), "no page twice");
+            assert!(bytes.iter().all(|byte| u32::from(*byte) == page));
+            pages = pages.with(page);
+        }
+        pages == pending.pages
+    }
+
+    #[test]
+    fn a_whole_block_goes_at_once_and_a_part_waits_for_more() {
+        let (now, mut queue) = (Instant::now(), Queue::new(32 << 20, PATIENCE));
+        assert_eq!(queue.add(&offer(0, 0..3 * PAGE), now), Ok(Added::Block));
+        assert_eq!(queue.add(&offer(1, 0..BLOCK), now), Ok(Added::Block));
+        let batch = written(queue.next(now, 8 << 20, false));
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch[0].block, block(1));
+        assert!(
+            matches!(queue.next(now, 8 << 20, false), Next::Wait(until) if until == now + PATIENCE)
+        );
+        assert_eq!(
+            queue.add(&offer(0, 2 * PAGE..BLOCK), now),
+            Ok(Added::ToBlock)
+        );
+        let batch = written(queue.next(now, 8 << 20, false));
+        assert!(are_right(&batch[0]) && batch[0].pages == Pages(u16::MAX));
+        assert!(queue.is_empty() && queue.weight() == 0);
+        assert!(matches!(queue.next(now, 8 << 20, false), Next::Idle));
+    }
+
+    #[test]
+    fn a_part_goes_when_it_has_waited_or_room_is_needed_or_all_must() {
+        let now = Instant::now();
+        let with_part = || {
+            let mut queue = Queue::new(8 << 20, PATIENCE);
+            queue.add(&offer(0, 5 * PAGE..7 * PAGE + 9), now).unwrap();
+            queue
+        };
+        let batch = written(with_part().next(now + PATIENCE, 8 << 20, false));
+        assert!(are_right(&batch[0]) && batch[0].pages == Pages(0b110_0000));
+        assert_eq!(written(with_part().next(now, 8 << 20, true)).len(), 1);
+        let mut queue = with_part();
+        for index in 1..6 {
+            queue.add(&offer(index, PAGE..BLOCK), now).unwrap();
+        }
+        let batch = written(queue.next(now, 8 << 20, false));
+        assert_eq!(batch.len(), 2, "until it is half empty");
+    }
+
+    #[test]
+    fn what_does_not_fit_or_adds_nothing_is_refused() {
+        let (now, mut queue) = (Instant::now(), Queue::new(2 << 20, PATIENCE));
+        let add = |queue: &mut Queue, offer: Offer| queue.add(&offer, now);
+        assert_eq!(add(&mut queue, offer(0, 1..PAGE)), Err(DiskWrite::Partial));
+        assert_eq!(add(&mut queue, offer(0, 0..PAGE)), Ok(Added::Block));
+        assert_eq!(add(&mut queue, offer(0, 0..PAGE)), Err(DiskWrite::Held));
+        assert_eq!(add(&mut queue, offer(1, 0..BLOCK)), Ok(Added::Block));
+        assert_eq!(
+            add(&mut queue, offer(2, 0..BLOCK)),
+            Err(DiskWrite::QueueFull)
+        );
+        assert!(queue.weight() <= 2 << 20);
+    }
+
+    #[test]
+    fn what_was_fetched_after_a_purge_takes_the_place_of_what_was_before() {
+        let (now, mut queue) = (Instant::now(), Queue::new(8 << 20, PATIENCE));
+        queue.add(&offer(0, 0..4 * PAGE), now).unwrap();
+        let newer = Offer {
+            epoch: Epoch(2),
+            ..offer(0, 0..PAGE)
+        };
+        assert_eq!(queue.add(&newer, now), Ok(Added::Block));
+        assert_eq!(
+            queue.add(&offer(0, PAGE..2 * PAGE), now),
+            Err(DiskWrite::Stale)
+        );
+        let batch = written(queue.next(now, 8 << 20, true));
+        assert_eq!((batch.len(), batch[0].pages), (1, Pages(1)));
+        assert_eq!(batch[0].epoch, Epoch(2));
+    }
+
+    #[test]
+    fn pages_that_are_held_are_cut_out() {
+        let (now, mut queue) = (Instant::now(), Queue::new(8 << 20, PATIENCE));
+        queue.add(&offer(0, 2 * PAGE..9 * PAGE), now).unwrap();
+        queue.add(&offer(0, 0..3 * PAGE), now).unwrap();
+        let pending = written(queue.next(now, 8 << 20, true)).remove(0);
+        let left = pending.without(Pages(0b1_0010_0001));
+        assert!(are_right(&left));
+        assert_eq!(left.pages, Pages(0b0_1101_1110));
+        assert_eq!(left.runs.len(), 3);
+    }
+}

@@ -11,7 +11,7 @@ use super::format::{ENTRY, Entry, Geometry, HEADER, Header, NoHeader};
 use super::medium::{ALIGN, File};
 use super::opened::Opened;
 use super::scratch::Scratch;
-use super::segment::Segment;
+use super::segment::{ENTRIES_A_PAGE, Segment};
 use super::space::SlotNumber;
 use super::{Epoch, write};
 
@@ -107,6 +107,17 @@ pub(super) fn read_header(file: &dyn File) -> io::Result<Result<Header, NoHeader
     let mut scratch = Scratch::new(HEADER);
     let bytes = scratch.read(file, 0, HEADER)?;
     Ok(Header::decode(bytes))
+}
+
+/// Reads one entry of a segment's table, past any cache.
+pub(super) fn read_entry(segment: &Segment, slot: u32) -> io::Result<Option<Entry>> {
+    let mut scratch = Scratch::new(ALIGN);
+    let page = slot / ENTRIES_A_PAGE;
+    let offset = HEADER as u64 + u64::from(page) * ALIGN as u64;
+    let bytes = scratch.read(&*segment.file, offset, ALIGN)?;
+    let start = (slot % ENTRIES_A_PAGE) as usize * ENTRY;
+    let entry = Entry::decode(&bytes[start..start + ENTRY], segment.number, slot);
+    Ok(entry.filter(|entry| entry.incarnation == segment.incarnation))
 }
 
 /// Reads a segment's table.

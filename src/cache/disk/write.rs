@@ -14,14 +14,13 @@ use bytes::Bytes;
 
 use super::format::{Entry, Geometry, Header, PAGES};
 use super::medium::Room;
-use super::opened::{Found, NotRead, Opened};
+use super::opened::{self, Found, NotRead, Opened, PAGE_BYTES};
 use super::pages;
 use super::queue::{self, Pending, Run};
-use super::scratch::Aligned;
+use super::scratch::{Aligned, Scratch};
 use super::segment::{self, Segment};
 use super::space::{Class, Contents, Place, Positions, Reason, SlotNumber};
 use super::{Epoch, checksum};
-use crate::types::layout::{BLOCK, PAGE};
 use crate::types::outcome::DiskWrite;
 
 /// The time of day, as it is written into entries.
@@ -187,15 +186,16 @@ impl Opened {
     /// What a slot holds of its block, each page where it is in the block.
     fn old_pages(&self, found: Found, pending: &Pending) -> Result<(Entry, Bytes), NotRead> {
         let (segment, entry) = self.held_entry(found, pending)?;
-        let mut bytes = Aligned::zeros(usize::try_from(BLOCK).expect("2^20"));
-        let read = Self::each_page(&segment, found.slot.slot(), &entry, |page, read| {
-            let start = pages::bytes_of(page, entry.block_length).start as usize;
+        let mut bytes = Aligned::zeros(PAGES * PAGE_BYTES);
+        let mut scratch = Scratch::new(PAGE_BYTES);
+        for page in entry.pages.iter() {
+            let read = opened::read_page(&segment, found.slot.slot(), &entry, page, &mut scratch);
+            if let Err(NotRead::Damaged(_)) = read {
+                self.space().free(found.slot);
+            }
+            let (start, read) = (page as usize * PAGE_BYTES, read?);
             bytes.as_mut()[start..start + read.len()].copy_from_slice(read);
-        });
-        if let Err(NotRead::Damaged(_)) = read {
-            self.space().free(found.slot);
         }
-        read?;
         Ok((entry, Bytes::from_owner(bytes)))
     }
 
@@ -369,8 +369,7 @@ impl Opened {
         for run in runs {
             let position = entry.pages.count();
             segment.write_pages(slot.slot(), position, &run.bytes)?;
-            let pages = run.bytes.chunks(usize::try_from(PAGE).expect("2^16"));
-            for (page, bytes) in (run.first..).zip(pages) {
+            for (page, bytes) in (run.first..).zip(run.bytes.chunks(PAGE_BYTES)) {
                 let position = entry.pages.count();
                 entry.positions = entry.positions.with(position, page);
                 entry.pages = entry.pages.with(page);

@@ -142,7 +142,7 @@ async fn whenever_a_node_is_killed_what_it_serves_afterwards_is_right() {
     for object in 0..OBJECTS {
         origin.put(&path(object), object % CONTENTS, size(object));
     }
-    let configuration = configuration(&origin, folder.path(), "\"always\"");
+    let configuration = configuration(&origin, folder.path(), "\"always\"", "64MiB");
     for round in 0..rounds() {
         let process = Arc::new(Process::start(&configuration).await);
         let left = Arc::new(AtomicU64::new(chance.of([round, 0, 9], MOST_ANSWERS)));

@@ -14,15 +14,21 @@ use crate::support::process::Process;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// The configuration of a node with one disk in `folder` and the least memory, before `origin`.
-fn configuration(origin: &TestOrigin, folder: &Path, freshness: &'static str) -> String {
+/// The configuration of a node with one disk in `folder`, before `origin`. Its `memory` decides how much may wait to be written:
+/// a 32nd, and 8 MiB at least.
+fn configuration(
+    origin: &TestOrigin,
+    folder: &Path,
+    freshness: &'static str,
+    memory: &'static str,
+) -> String {
     let disk = format!(
         "[[disk]]\npath = \"{}\"\ncapacity = \"512MiB\"\n",
         folder.display()
     );
     let settings = Settings {
         freshness,
-        memory: "64MiB",
+        memory,
         more: disk,
         ..Settings::default()
     };

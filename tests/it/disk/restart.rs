@@ -15,6 +15,9 @@ const SIZES: [u64; 6] = [
     20 * MIB + 70 * KIB,
 ];
 
+/// All objects may wait to be written at the same time.
+const MEMORY: &str = "1GiB";
+
 async fn end(process: Process) {
     process.terminate();
     assert_eq!(process.ended().await.code(), Some(0));
@@ -30,7 +33,7 @@ fn put_all(origin: &TestOrigin) {
 async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
-    let configuration = configuration(&origin, folder.path(), "\"immutable\"");
+    let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
     let process = Process::start(&configuration).await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
@@ -38,7 +41,7 @@ async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
     end(process).await;
     origin.seen();
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         let answer = read(&process, &format!("/train/{seed}"), seed).await;
         assert_eq!(answer.source(), "disk", "object {seed}");
@@ -53,7 +56,7 @@ async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
 async fn after_a_restart_other_objects_cost_one_head_each() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
-    let configuration = configuration(&origin, folder.path(), "{ max_age = \"1h\" }");
+    let configuration = configuration(&origin, folder.path(), "{ max_age = \"1h\" }", MEMORY);
     let process = Process::start(&configuration).await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
@@ -63,7 +66,7 @@ async fn after_a_restart_other_objects_cost_one_head_each() {
     // Changed while the node was away: what it holds of the body is of no use.
     origin.put("train/5", 50, 3 * MIB);
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         let content = if seed == 5 { 50 } else { seed };
         read(&process, &format!("/train/{seed}"), content).await;
@@ -84,7 +87,7 @@ async fn after_a_restart_other_objects_cost_one_head_each() {
 async fn ranges_that_were_read_before_a_restart_are_held_page_by_page() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     origin.put("train/big", 9, 64 * MIB);
-    let configuration = configuration(&origin, folder.path(), "\"immutable\"");
+    let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
     let process = Process::start(&configuration).await;
     let places = [63 * MIB + 5, 7 * MIB + 900 * KIB, 7 * MIB + 3, 30 * MIB];
     for place in places {
@@ -93,7 +96,7 @@ async fn ranges_that_were_read_before_a_restart_are_held_page_by_page() {
     end(process).await;
     origin.seen();
     let mut process = Process::start(&configuration).await;
-    process.says("the disk is recovered").await;
+    process.says("recovered /").await;
     for place in places {
         let answer = read_range(&process, "/train/big", 9, place, place + 100 * KIB).await;
         assert_eq!(answer.source(), "disk", "at {place}");

@@ -56,13 +56,30 @@ pub(super) fn request(spec: &Spec) -> Ask {
     ask
 }
 
+/// The operations of some families that any store may have.
 fn of_families(families: &[Family]) -> Vec<&'static Spec> {
-    let specs = OperationName::ALL.iter().map(|name| name.spec());
-    let specs: Vec<_> = specs
-        .filter(|spec| families.contains(&spec.family))
+    let names = OperationName::ALL.iter();
+    let specs: Vec<_> = names
+        .filter(|name| families.contains(&name.spec().family) && !name.is_of_aws_alone())
+        .map(|name| name.spec())
         .collect();
     assert!(!specs.is_empty());
     specs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_alone_has_is_never_sent_to_a_store_that_would_take_it_for_another_request() {
+    let twins = Twins::new().await;
+    twins.put("train/k", 1, 1000);
+    let alone = OperationName::ALL.iter();
+    let alone: Vec<_> = alone.filter(|name| name.is_of_aws_alone()).collect();
+    assert!(!alone.is_empty());
+    for name in alone {
+        let answer = twins.through.send(&request(name.spec())).await;
+        let told = (answer.status.as_u16(), answer.code());
+        assert_eq!(told, (501, "NotImplemented".to_owned()), "{name:?}");
+    }
+    assert_eq!(twins.behind.seen(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,6 +236,11 @@ impl Medium for Faulty {
         Ok(self.around(self.inner.open(path, mode)?, path))
     }
 
+    fn open_to_read(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
+        self.state.meet(Operation::Look, path)?;
+        Ok(self.around(self.inner.open_to_read(path, mode)?, path))
+    }
+
     fn create(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
         self.state.meet(Operation::Look, path)?;
         Ok(self.around(self.inner.create(path, mode)?, path))

@@ -58,6 +58,12 @@ pub trait Medium: Debug + Send + Sync {
     /// As the system says; `InvalidInput` where it has no such mode.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>>;
 
+    /// As [`Medium::open`], but for reading only.
+    ///
+    /// # Errors
+    /// As for [`Medium::open`].
+    fn open_to_read(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>>;
+
     /// As [`Medium::open`], and makes the file where there is none.
     ///
     /// # Errors

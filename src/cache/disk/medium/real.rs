@@ -34,11 +34,15 @@ impl Medium for Real {
     }
 
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
-        open(path, mode, OFlags::empty())
+        open(path, mode, OFlags::RDWR)
+    }
+
+    fn open_to_read(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
+        open(path, mode, OFlags::RDONLY)
     }
 
     fn create(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
-        open(path, mode, OFlags::CREATE)
+        open(path, mode, OFlags::RDWR | OFlags::CREATE)
     }
 
     fn load(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -71,8 +75,8 @@ impl Medium for Real {
     }
 }
 
-fn open(path: &Path, mode: Mode, more: OFlags) -> io::Result<Arc<dyn File>> {
-    let mut flags = OFlags::RDWR | OFlags::CLOEXEC | more;
+fn open(path: &Path, mode: Mode, how: OFlags) -> io::Result<Arc<dyn File>> {
+    let mut flags = OFlags::CLOEXEC | how;
     if mode == Mode::Direct {
         flags |= OFlags::DIRECT;
     }

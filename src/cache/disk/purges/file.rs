@@ -33,7 +33,7 @@ impl Purges {
         for (origin, prefix, epoch) in self.sorted() {
             bytes.extend_from_slice(&epoch.0.to_le_bytes());
             bytes.extend_from_slice(&origin.to_bits().to_le_bytes());
-            let length = u16::try_from(prefix.len()).expect("no key is longer than 1024 bytes");
+            let length = u16::try_from(prefix.len()).expect("a rule is a key and a byte at most");
             bytes.extend_from_slice(&length.to_le_bytes());
             bytes.extend_from_slice(prefix);
         }

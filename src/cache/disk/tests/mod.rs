@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod inspection;
 mod life;
 mod pages;
 mod several;
@@ -96,11 +97,17 @@ pub(super) fn block(body: u128, index: u32) -> BlockId {
     }
 }
 
-/// What is in a block: every byte depends on where it is.
+/// What is in a block: marks that tell where they are, every 512 bytes, and between them what tells the block.
 pub(super) fn content(block: BlockId, range: Range<u32>) -> Vec<u8> {
     let seed = u32::try_from(block.body.0 & 0xffff).expect("16 bits") * 31 + block.index;
-    let byte = |offset: u32| (offset ^ offset >> 8 ^ offset >> 16 ^ seed).to_le_bytes()[0];
-    range.map(byte).collect()
+    let mut bytes = vec![seed.to_le_bytes()[0]; range.len()];
+    for at in (range.start.next_multiple_of(512)..range.end).step_by(512) {
+        let mark = (seed << 20 ^ at).to_be_bytes();
+        let place = &mut bytes[(at - range.start) as usize..];
+        let length = place.len().min(mark.len());
+        place[..length].copy_from_slice(&mark[..length]);
+    }
+    bytes
 }
 
 impl World {

@@ -1,0 +1,255 @@
+//! The command line: one command for each scenario, `quick` and `all` for several, `origin` for the synthetic origin alone.
+
+use std::io::{Write, stderr, stdout};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::content::parse_size;
+use crate::origin::{Origin, Set, Terms};
+use crate::report::About;
+use crate::scenario::settings::{Disk, FioTable, Memory, Restart, Small, Soak};
+use crate::scenario::{Bench, quick};
+
+/// A check did not hold, or a budget was missed where that was asked for.
+const EXIT_FAILED: u8 = 1;
+const EXIT_USAGE: u8 = 64;
+
+/// Measures Forebay: runs it beside a synthetic origin, loads it, and reports what came of it.
+#[derive(Debug, Parser)]
+#[command(name = "forebay-loadtest", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The binary that is measured. Default: `forebay` beside this one.
+    #[arg(long, global = true, value_name = "FILE")]
+    forebay: Option<PathBuf>,
+    /// Where nodes keep their disks, on the file system that is to be measured. What is made there is removed again.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        default_value = "forebay-loadtest-data"
+    )]
+    folder: PathBuf,
+    /// Where the report goes, as NAME.json and NAME.html.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        default_value = "forebay-loadtest-report"
+    )]
+    report: PathBuf,
+    /// Whether a missed budget makes the exit code 1, as a check that does not hold does.
+    #[arg(long, global = true)]
+    strict: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything at toy size: checks that it runs and the counters that must be exact, judges no times.
+    Quick,
+    /// Every scenario but the soak, each with its defaults.
+    All,
+    /// Hits in memory.
+    Memory(Memory),
+    /// A set larger than memory, its second pass from the disk, beside fio and beside memory.
+    Disk(Disk),
+    /// Stop and start again with a full disk.
+    Restart(Restart),
+    /// Many objects of 110 KB: space and index.
+    Small(Small),
+    /// Churn for a set time: nothing may grow.
+    Soak(Soak),
+    /// The disk without Forebay: pread from threads beside io_uring.
+    Fio(FioTable),
+    /// Serve the synthetic origin until interrupted.
+    Origin(Serve),
+}
+
+/// Settings of `origin`.
+#[derive(Debug, Args)]
+struct Serve {
+    #[arg(long, default_value = "127.0.0.1:9100")]
+    listen: SocketAddr,
+    /// Objects that listings show, as NAME:SIZE:COUNT; any key that names its size is there too.
+    #[arg(long, value_parser = parse_set)]
+    set: Vec<Set>,
+    /// Before every answer.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Of each connection, a second.
+    #[arg(long, value_parser = parse_size)]
+    bandwidth: Option<u64>,
+    /// The share of requests that fail with 503.
+    #[arg(long, default_value_t = 0.0)]
+    error_rate: f64,
+    /// The share of bodies that pause half-way.
+    #[arg(long, default_value_t = 0.0)]
+    stall_rate: f64,
+    /// How long they pause.
+    #[arg(long, default_value_t = 1000)]
+    stall_ms: u64,
+}
+
+fn parse_set(text: &str) -> Result<Set, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [name, size, count] = parts.as_slice() else {
+        return Err("write NAME:SIZE:COUNT, as objects:16MiB:1000".into());
+    };
+    let count = count
+        .parse()
+        .map_err(|_| format!("{count:?} is no number"))?;
+    Ok(Set::new(name, parse_size(size)?, count))
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new();
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match cli.command {
+                Command::Origin(settings) => serve(settings).await.map(|()| true),
+                command => measure(&cli.common, command).await,
+            }
+        })
+    });
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(error) => {
+            let _ = writeln!(stderr(), "forebay-loadtest: {error:#}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+async fn serve(settings: Serve) -> anyhow::Result<()> {
+    let terms = Terms {
+        latency_ms: settings.latency_ms,
+        bandwidth: settings.bandwidth.unwrap_or(0),
+        error_rate: settings.error_rate,
+        stall_rate: settings.stall_rate,
+        stall_ms: settings.stall_ms,
+    };
+    let origin = Origin::start(settings.listen, settings.set, terms).await?;
+    writeln!(stdout(), "http://{}", origin.address)?;
+    tokio::select! {
+        () = origin.serve() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+/// Whether everything that must hold does.
+async fn measure(common: &Common, command: Command) -> anyhow::Result<bool> {
+    let binary = match &common.forebay {
+        Some(binary) => binary.clone(),
+        None => std::env::current_exe()?.with_file_name("forebay"),
+    };
+    std::fs::create_dir_all(&common.folder)?;
+    // The node is told paths that hold wherever it runs.
+    let folder = common.folder.canonicalize()?;
+    let mut bench = Bench::new(&binary, &folder, Box::new(stderr()));
+    bench.report.about = About::here(&binary, &folder);
+    let name = name(&command);
+    let ended = scenarios(&mut bench, command).await;
+    // What was found before a failure is worth as much.
+    let report = &bench.report;
+    let [json, html] = report.write(&common.report, name)?;
+    let missed = report
+        .rows
+        .iter()
+        .filter(|row| row.met == Some(false))
+        .count();
+    let failed = report.failed_checks();
+    let mut out = stdout();
+    writeln!(out, "{}\n{}", json.display(), html.display())?;
+    writeln!(out, "{} rows, {missed} budgets missed", report.rows.len())?;
+    let held = report.checks.len() - failed;
+    ended?;
+    writeln!(out, "loadtest: {held} passed, {failed} failed")?;
+    Ok(failed == 0 && (missed == 0 || !common.strict))
+}
+
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Quick => "quick",
+        Command::All => "all",
+        Command::Memory(_) => "memory",
+        Command::Disk(_) => "disk",
+        Command::Restart(_) => "restart",
+        Command::Small(_) => "small",
+        Command::Soak(_) => "soak",
+        Command::Fio(_) => "fio",
+        Command::Origin(_) => "origin",
+    }
+}
+
+async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Quick => quick(bench).await,
+        Command::All => all(bench).await,
+        Command::Memory(settings) => settings.run(bench).await,
+        Command::Disk(settings) => settings.run(bench).await,
+        Command::Restart(settings) => settings.run(bench).await,
+        Command::Small(settings) => settings.run(bench).await,
+        Command::Soak(settings) => settings.run(bench).await,
+        Command::Fio(settings) => settings.run(bench).await,
+        Command::Origin(_) => anyhow::bail!("it is served, not measured"),
+    }
+}
+
+async fn all(bench: &mut Bench) -> anyhow::Result<()> {
+    defaults::<Memory>().run(bench).await?;
+    defaults::<Disk>().run(bench).await?;
+    defaults::<Restart>().run(bench).await?;
+    defaults::<Small>().run(bench).await
+}
+
+/// The settings that a command has when nothing is said.
+fn defaults<S: Args>() -> S {
+    let command = S::augment_args(clap::Command::new("defaults"));
+    let matches = command.get_matches_from(["defaults"]);
+    S::from_arg_matches(&matches).expect("every setting has a default")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_setting_has_a_default() {
+        Cli::command().debug_assert();
+        assert_eq!(defaults::<Memory>().clients, [1, 8, 32]);
+        assert_eq!(defaults::<Disk>().times, 4);
+        assert_eq!(defaults::<Restart>().set, 2 << 30);
+        assert_eq!(defaults::<Small>().objects, 100_000);
+        assert_eq!(defaults::<Soak>().clients, 16);
+        assert_eq!(defaults::<FioTable>().blocks, [64 << 10, 1 << 20]);
+    }
+
+    #[test]
+    fn a_set_is_read_from_its_parts() {
+        assert_eq!(parse_set("o:1MiB:7"), Ok(Set::new("o", 1 << 20, 7)));
+        assert!(parse_set("o:1MiB").is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! What every scenario has at hand: the binary, a folder, the report, a place for progress lines.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::harness::{DiskFigures, Node, NodeConfig};
+use crate::load::{self, Ask, End, Outcome, Plan};
+use crate::origin::{Counted, Origin};
+use crate::process::{Cost, Watch};
+use crate::report::{Chart, Check, Report, Row};
+
+/// How long the disk's writer may take to write what it has taken.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run.
+pub(crate) struct Bench {
+    pub(crate) binary: PathBuf,
+    /// On the file system that is measured. Emptied of what each scenario made.
+    pub(crate) folder: PathBuf,
+    pub(crate) report: Report,
+    scenario: &'static str,
+    started: Instant,
+    progress: Box<dyn Write + Send>,
+}
+
+/// One measured run of a load.
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
+    /// Of the server's process tree.
+    pub(crate) cost: Cost,
+    /// What the origin was asked meanwhile.
+    pub(crate) origin: Counted,
+}
+
+impl Measured {
+    pub(crate) fn cpu_per_gb(&self) -> f64 {
+        self.cost.cpu.as_secs_f64() / self.outcome.gb().max(1e-9)
+    }
+
+    pub(crate) fn cpu_micros_per_request(&self) -> f64 {
+        self.cost.cpu.as_secs_f64() * 1e6 / (self.outcome.answers.max(1)) as f64
+    }
+
+    /// Joins another round of the same.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.outcome.add(&other.outcome);
+        let (cost, more) = (&mut self.cost, &other.cost);
+        let (own, others) = (cost.elapsed.as_secs_f64(), more.elapsed.as_secs_f64());
+        cost.machine_busy =
+            (cost.machine_busy * own + more.machine_busy * others) / (own + others).max(1e-9);
+        cost.cpu += more.cpu;
+        cost.elapsed += more.elapsed;
+        cost.disk_read += more.disk_read;
+        cost.disk_written += more.disk_written;
+        cost.most_rss = cost.most_rss.max(more.most_rss);
+        self.origin = self.origin + other.origin;
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(binary: &Path, folder: &Path, progress: Box<dyn Write + Send>) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            folder: folder.to_owned(),
+            report: Report::default(),
+            scenario: "",
+            started: Instant::now(),
+            progress,
+        }
+    }
+
+    /// Names the rows and lines that follow.
+    pub(crate) fn begin(&mut self, scenario: &'static str) {
+        self.scenario = scenario;
+        self.say("begins");
+    }
+
+    /// A folder of the scenario's own, empty.
+    pub(crate) fn fresh_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.join(self.scenario).join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Frees what the scenario kept on the disk; logs stay where it failed before this.
+    pub(crate) fn end(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder.join(self.scenario);
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        self.say("done");
+        Ok(())
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        let at = self.started.elapsed().as_secs_f64();
+        // Who measures goes on where nobody looks.
+        let _ = writeln!(self.progress, "[{at:7.1} s] {}: {text}", self.scenario);
+    }
+
+    pub(crate) fn row(&mut self, what: impl Into<String>, value: f64, unit: &'static str) -> Row {
+        Row::new(self.scenario, what, value, unit)
+    }
+
+    pub(crate) fn keep(&mut self, row: Row) {
+        self.say(&row.line());
+        self.report.rows.push(row);
+    }
+
+    pub(crate) fn chart(&mut self, title: &str, unit: &'static str, bars: Vec<(String, f64)>) {
+        let title = format!("{}: {title}", self.scenario);
+        self.report.charts.push(Chart { title, unit, bars });
+    }
+
+    pub(crate) fn check(&mut self, what: impl Into<String>, held: bool, found: impl Into<String>) {
+        let (what, found) = (what.into(), found.into());
+        if !held {
+            self.say(&format!("DOES NOT HOLD: {what}; found {found}"));
+        }
+        self.report.checks.push(Check {
+            scenario: self.scenario,
+            what,
+            held,
+            found,
+        });
+    }
+
+    /// That every answer came and was right.
+    pub(crate) fn check_answers(&mut self, what: &str, outcome: &Outcome) {
+        let found = outcome.complaints().unwrap_or_else(|| {
+            format!(
+                "{} answers, {} bodies compared",
+                outcome.answers, outcome.checked
+            )
+        });
+        let held = outcome.complaints().is_none() && outcome.answers > 0;
+        self.check(format!("{what}: every answer is right"), held, found);
+    }
+
+    pub(crate) async fn start_node(&self, name: &str, config: &NodeConfig) -> anyhow::Result<Node> {
+        Node::start(
+            &self.binary,
+            &self.folder.join(self.scenario).join(name),
+            config,
+        )
+        .await
+    }
+
+    /// Runs a load and measures the node meanwhile.
+    pub(crate) async fn measure(
+        &mut self,
+        node: &Node,
+        origin: &Origin,
+        asks: &Arc<[Ask]>,
+        plan: Plan,
+    ) -> Measured {
+        let before = origin.counted();
+        let watch = Watch::start(node.pid);
+        let outcome = load::run(&node.target, asks, plan).await;
+        Measured {
+            outcome,
+            cost: watch.end(),
+            origin: origin.counted() - before,
+        }
+    }
+
+    /// Reads everything once, checking one body in eight.
+    pub(crate) async fn read_all(
+        &mut self,
+        node: &Node,
+        origin: &Origin,
+        asks: &Arc<[Ask]>,
+        clients: usize,
+    ) -> Measured {
+        let plan = Plan {
+            clients,
+            check_one_in: 8,
+            end: End::Once,
+        };
+        self.measure(node, origin, asks, plan).await
+    }
+
+    /// Waits until the disk's writer has written all that it has taken.
+    pub(crate) async fn settle(&mut self, node: &Node) -> anyhow::Result<DiskFigures> {
+        let started = Instant::now();
+        loop {
+            let figures = node.metrics().await?.disk();
+            if figures.queued == 0.0 {
+                return Ok(figures);
+            }
+            if started.elapsed() > SETTLE_PATIENCE {
+                self.say(&format!(
+                    "{} bytes still wait to be written",
+                    figures.queued
+                ));
+                return Ok(figures);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}

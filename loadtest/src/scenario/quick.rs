@@ -1,0 +1,55 @@
+//! Every scenario at toy size, in under three minutes: that all of it runs, and the counters that must be exact. No times.
+
+use super::Bench;
+use super::settings::{Disk, Memory, Restart, Small, Soak};
+
+const MIB: u64 = 1 << 20;
+
+/// Runs everything small.
+pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
+    let memory = Memory {
+        memory: 256 * MIB,
+        set: 32 * MIB,
+        clients: vec![2],
+        seconds: 1,
+        zipf: None,
+        check_one_in: 1,
+    };
+    memory.run(bench).await?;
+    let disk = Disk {
+        memory: 64 * MIB,
+        times: 4,
+        clients: vec![8],
+        seconds: 0,
+        rounds: 1,
+        check_one_in: 1,
+        counters_only: true,
+    };
+    disk.run(bench).await?;
+    let restart = Restart {
+        set: 128 * MIB,
+        memory: 64 * MIB,
+        counters_only: true,
+    };
+    restart.run(bench).await?;
+    let small = Small {
+        objects: 1000,
+        size: 110_000,
+        memory: 64 * MIB,
+        counters_only: true,
+    };
+    small.run(bench).await?;
+    let soak = Soak {
+        seconds: 10,
+        clients: 4,
+        objects: 100,
+        memory: 64 * MIB,
+        capacity: 512 * MIB,
+        counters_only: true,
+    };
+    soak.run(bench).await?;
+    // Times of toys mean nothing.
+    bench.report.rows.clear();
+    bench.report.charts.clear();
+    Ok(())
+}
