@@ -7,11 +7,11 @@ use std::io;
 
 use tracing::warn;
 
-use super::format::{ENTRY, Entry, Geometry, HEADER, Header, NoHeader};
+use super::format::{ENTRIES_A_PAGE, ENTRY, Entry, Geometry, HEADER, Header, NoHeader};
 use super::medium::{ALIGN, File};
 use super::opened::Opened;
 use super::scratch::Scratch;
-use super::segment::{ENTRIES_A_PAGE, Segment};
+use super::segment::Segment;
 use super::space::SlotNumber;
 use super::{Epoch, write};
 

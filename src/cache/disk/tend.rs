@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::disk::{Disk, Progress};
+use super::device::{Disk, Progress};
 use super::folder::{self, Folder};
 use super::medium::Mode;
 use super::opened::Opened;

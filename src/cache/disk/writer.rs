@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Offer;
-use super::disk::Disk;
+use super::device::Disk;
 use super::queue::{Added, Next, Pending, Queue};
 use super::write::Stamp;
 use crate::types::outcome::DiskWrite;
