@@ -10,6 +10,7 @@ pub mod memory;
 pub mod small;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +42,17 @@ pub struct Fetched {
     pub epoch: Epoch,
     /// Whether a rule says that it is not to be evicted from disks.
     pub pinned: bool,
+}
+
+/// Where a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'t> {
+    /// Its pages in memory.
+    pub memory: Pages,
+    /// Its pages on a disk.
+    pub disk: Pages,
+    /// That disk's folder; none for a body that is kept with other small things.
+    pub path: Option<&'t Path>,
 }
 
 /// All tiers of a node.
@@ -126,6 +138,25 @@ impl Tiers {
             return Err(Miss::Damaged);
         }
         Ok(writer.buffer())
+    }
+
+    /// Where a block is. A small body is looked for on its disk, as only that tells; of all else nothing is read.
+    pub async fn place(&self, wanted: &Wanted, index: u32) -> Place<'_> {
+        let memory = self.memory.pages(wanted, index);
+        if wanted.is_small() {
+            let body = self.small.get(Kind::Body, wanted.name()).await;
+            return Place {
+                memory,
+                disk: Pages(u16::from(body.is_some())),
+                path: None,
+            };
+        }
+        let (path, disk) = self.disks.place(id(wanted, index), wanted.floor).unzip();
+        Place {
+            memory,
+            disk: disk.unwrap_or_default(),
+            path,
+        }
     }
 
     /// Keeps what was read from a disk.

@@ -1,5 +1,5 @@
 //! Where an object is: what the node knows of it, and which of its bytes lie in which tier. For operators; asks no origin and
-//! reads no disk.
+//! reads of disks no more than a record and a small body.
 
 mod runs;
 
@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::Gateway;
 use crate::cache::Wanted;
-use crate::cache::disk::{BlockId, Epoch};
+use crate::cache::disk::Epoch;
+use crate::cache::small::Kind;
 use crate::routes::{Route, UnusableKey};
 use crate::types::layout::{BLOCK, PAGE};
 use crate::types::{BodyId, BucketName, ObjectKey, Subject};
@@ -90,7 +91,7 @@ pub struct Run {
     /// The pages of each that are on a disk.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub disk: String,
-    /// That disk's folder.
+    /// That disk's folder; none for a body of up to a page, which is kept with the records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
@@ -132,6 +133,7 @@ impl Gateway {
             blocks: Vec::new(),
             fills: Vec::new(),
         };
+        self.recall(&subject, floor).await;
         if let Some((record, body)) = self.known(&route, key, &subject, floor) {
             place.record = Some(record);
             self.look(&mut place, &body, floor).await;
@@ -143,6 +145,21 @@ impl Gateway {
     pub(super) fn route(&self, bucket: &BucketName) -> Result<Arc<Route>, Unroutable> {
         let route = self.routes.load().find(bucket);
         route.ok_or_else(|| Unroutable::NoSuchBucket(bucket.clone()))
+    }
+
+    /// Takes in what the disks know of the subject and of the object's current state, as a read of it would.
+    async fn recall(&self, subject: &Subject, floor: Epoch) {
+        let small = &self.tiers.small;
+        for subject in [subject, &Subject::from(subject.object.clone())] {
+            let digest = subject.digest();
+            let is_unknown = self.records.lookup(subject).record.is_none();
+            if is_unknown
+                && small.may_hold(Kind::Record, digest)
+                && let Some(bytes) = small.get(Kind::Record, digest).await
+            {
+                self.records.restore(subject, &bytes, floor);
+            }
+        }
     }
 
     /// The record that a read would be answered from or would confirm. The current object's speaks for its version too.
@@ -188,15 +205,11 @@ impl Gateway {
             if index % AT_A_TIME == AT_A_TIME - 1 {
                 tokio::task::yield_now().await;
             }
-            let id = BlockId {
-                body: digest,
-                index,
-            };
-            let (path, disk) = self.tiers.disks.place(id, floor).unzip();
+            let found = self.tiers.place(&wanted, index).await;
             let held = Held {
-                memory: self.tiers.memory.pages(&wanted, index),
-                disk: disk.unwrap_or_default(),
-                path: path.map(Path::to_owned),
+                memory: found.memory,
+                disk: found.disk,
+                path: found.path.map(Path::to_owned),
             };
             place.totals.add(&held, index, size);
             runs.add(index, held);

@@ -5,8 +5,8 @@
 //! [`Purges::floor`] of its object and takes nothing older. Epochs count purges, so what was fetched under the latest
 //! epoch that was known is newer than every purge of the time.
 //!
-//! A rule may be about one key only: no key holds the byte [`END`], so that a prefix of that and a key before it is the
-//! beginning of one key's name alone, where names are keys and that byte.
+//! A rule may be about one key only. What rules are compared with is a key and the byte [`END`] behind it, which no key holds: a
+//! prefix that ends in that byte is the beginning of one key alone.
 //!
 //! The list is short: a rule replaces the earlier ones that it covers, and past [`MOST_RULES`] the older ones of an origin
 //! become one for all of its keys. That only makes more of the tiers miss. Its file is on every disk; a list that was away
