@@ -105,6 +105,11 @@ impl Inbox {
         next
     }
 
+    /// Whether the disk is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.lock().writing
+    }
+
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
