@@ -1,11 +1,13 @@
-//! The command line: `forebay serve`, `forebay dev`, `forebay check`; `purge` and `where`, which ask a running node.
+//! The command line: `forebay serve`, `forebay dev`, `forebay check`; `purge` and `where`, which ask a running node;
+//! `disk inspect`, which looks into a disk's folder.
 //!
 //! Answers go to stdout, logs and complaints to stderr. Exit codes are those of sysexits.h: 64 for a wrong configuration or
-//! usage, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
+//! usage, 65 for a disk that is damaged, 69 where something needed is not to be had (an address, an origin), 70 for a fault of our own.
 
 mod admin;
 mod check;
 mod dev;
+mod disk;
 mod location;
 mod output;
 mod place;
@@ -26,6 +28,8 @@ use output::Output;
 
 /// The configuration or the usage is wrong.
 const EXIT_CONFIG: u8 = 64;
+/// What was looked at is damaged.
+const EXIT_DATA: u8 = 65;
 /// Something needed is not to be had: an address, a node.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// A fault of our own.
@@ -66,6 +70,9 @@ enum Command {
     Purge(purge::Options),
     /// Tell what a running node knows of an object, and where its bytes are.
     Where(place::Options),
+    /// Look into the folder of a disk.
+    #[command(subcommand)]
+    Disk(disk::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -94,6 +101,7 @@ pub fn run() -> ExitCode {
             Command::Dev(options) => dev::run(options).await,
             Command::Purge(options) => ended(purge::run(&options, &mut io::stdout()).await),
             Command::Where(options) => ended(place::run(&options, &mut io::stdout()).await),
+            Command::Disk(command) => look(command).await,
         }
     })
 }
@@ -108,6 +116,18 @@ fn complete<T>(runtime: Runtime, command: impl Future<Output = T>) -> T {
 async fn try_out(config: &Path, output: Output) -> ExitCode {
     let connect: &check::Connect = &|origin| Box::pin(server::connect(origin));
     match check::run(config, output, connect, &mut io::stdout()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("forebay: cannot write the findings: {error}");
+            ExitCode::from(EXIT_INTERNAL)
+        }
+    }
+}
+
+async fn look(command: disk::Command) -> ExitCode {
+    let looking = move || disk::run(&command, &mut io::stdout(), &mut io::stderr());
+    let looked = tokio::task::spawn_blocking(looking).await;
+    match looked.map_err(io::Error::other).flatten() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("forebay: cannot write the findings: {error}");

@@ -1,7 +1,10 @@
-//! Purging and finding objects, as operators do it: the command line, the admin port of a running node, the next read.
+//! Purging and finding objects and looking into disks, as operators do it: the command line, the admin port of a running node,
+//! the next read.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -59,8 +62,13 @@ async fn ask(admin: SocketAddr, arguments: &[&str]) -> Told {
         .args(["--admin", &format!("http://{admin}")])
         .env("TEST_TOKEN", "t0ken")
         .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output.expect("no panic").expect("the binary starts");
+    let told = tokio::task::spawn_blocking(move || told(&mut command)).await;
+    told.expect("no panic")
+}
+
+/// Runs a command to its end.
+fn told(command: &mut Command) -> Told {
+    let output = command.output().expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Told {
         code: output.status.code(),
@@ -205,16 +213,15 @@ fn disk(folder: &TempDir) -> String {
 /// Where an object is, once `is_so`.
 async fn place(node: &TestNode, key: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let location = format!("s3://train/{key}");
-    let looking = async {
-        loop {
-            let told = forebay(node, &["where", &location, "--output", "json"]).await;
-            if is_so(&told.json()) {
-                return told.json();
-            }
+    let started = Instant::now();
+    loop {
+        let told = forebay(node, &["where", &location, "--output", "json"]).await;
+        let told = told.json();
+        if is_so(&told) {
+            return told;
         }
-    };
-    let found = tokio::time::timeout(PATIENCE, looking).await;
-    found.expect("in time")
+        assert!(started.elapsed() < PATIENCE, "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,14 +246,13 @@ async fn a_purge_reaches_the_disks_and_holds_when_the_node_starts_again() {
         ..Settings::default()
     };
     let node = TestNode::before(&origin, settings).await;
-    for key in ["a", "ab", "b"] {
-        node.client
-            .send(&Ask::new("HEAD", &format!("/train/{key}")))
-            .await;
-    }
     for key in ["ab", "b"] {
         place(&node, key, all).await;
     }
+    let purged = place(&node, "a", |_| true).await;
+    assert_eq!(purged["record"], Value::Null);
+    assert_eq!(origin.seen().len(), 0, "nobody was asked");
+    node.client.send(&Ask::new("HEAD", "/train/a")).await;
     let purged = place(&node, "a", |told| !told["record"].is_null()).await;
     assert_eq!(purged["totals"]["disk_pages"], 0, "{purged}");
     let kept = ("disk".to_owned(), 0);
@@ -255,6 +261,79 @@ async fn a_purge_reaches_the_disks_and_holds_when_the_node_starts_again() {
     let anew = ("origin".to_owned(), 3 * MIB);
     assert_eq!(read(&origin, &node, "a", 1).await, anew);
     place(&node, "a", all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_body_is_told_where_it_is_and_purged_on_the_disk_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (origin, node) = warm(&[], &disk(&folder)).await;
+    origin.put("train/small", 9, 1000);
+    node.client.get("/train/small").await;
+    let on_disk = |told: &Value| told["totals"]["disk_bytes"] == 1000;
+    let told = place(&node, "small", on_disk).await;
+    let run = serde_json::json!([{ "blocks": "0", "memory": "0", "disk": "0" }]);
+    assert_eq!(told["blocks"], run);
+    forebay(&node, &["purge", "s3://train/small", "--exact"]).await;
+    node.client.send(&Ask::new("HEAD", "/train/small")).await;
+    let told = place(&node, "small", |told| !told["record"].is_null()).await;
+    assert_eq!(told["blocks"], serde_json::json!([]));
+    origin.seen();
+    let answer = node.client.get("/train/small").await;
+    assert_eq!((answer.source(), origin.seen().len()), ("origin", 1));
+    assert_eq!(content::differs(9, 0, &answer.body), None);
+}
+
+/// Runs `forebay disk inspect` on a disk's folder.
+fn inspect(folder: &TempDir, arguments: &[&str]) -> Told {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
+    command.args(["disk", "inspect"]).args(arguments);
+    command.arg(folder.path().join("disk")).stdin(Stdio::null());
+    told(&mut command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_can_be_looked_into_while_it_is_used_and_after() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_origin, node) = warm(&["a", "b"], &disk(&folder)).await;
+    let all = |told: &Value| told["totals"]["disk_pages"] == 48;
+    for key in ["a", "b"] {
+        place(&node, key, all).await;
+    }
+    let used = inspect(&folder, &["--output", "json"]).json();
+    assert_eq!(used["in_use"], true);
+    node.running.shutdown().await;
+
+    let told = inspect(&folder, &["--scan", "--output", "json"]);
+    assert_eq!((told.code, &*told.error), (Some(0), ""));
+    let report = told.json();
+    assert_eq!(report["in_use"], false);
+    let scan = serde_json::json!({ "pages": 96, "bytes": 6 * MIB, "damaged": 0, "unreadable": 0 });
+    assert_eq!(report["scan"], scan);
+    let whole = report["classes"].as_array().and_then(|it| it.last());
+    assert_eq!(whole.map(|class| &class["used"]), Some(&6.into()));
+
+    let text = inspect(&folder, &[]).out;
+    assert!(
+        text.contains("blocks    6, 0 of them pinned, with 6.0 MiB"),
+        "{text}"
+    );
+    flip_a_byte(&folder.path().join("disk/segments/00000000.seg"));
+    let damaged = inspect(&folder, &["--scan", "--output", "json"]);
+    assert_eq!(damaged.code, Some(65));
+    assert_eq!(damaged.json()["scan"]["damaged"], 1);
+
+    let empty = tempfile::tempdir().expect("a folder");
+    assert_eq!(inspect(&empty, &[]).code, Some(69), "there is no folder");
+    std::fs::create_dir(empty.path().join("disk")).expect("room");
+    assert_eq!(inspect(&empty, &[]).code, Some(64), "there is no disk");
+}
+
+/// Changes the first byte of the last stretch of a segment that is not zero: a page of a body, as bodies here are not zero.
+fn flip_a_byte(segment: &Path) {
+    let mut bytes = std::fs::read(segment).expect("a segment");
+    let last = bytes.iter().rposition(|byte| *byte != 0).expect("a body");
+    bytes[last] ^= 0x55;
+    std::fs::write(segment, bytes).expect("room");
 }
 
 #[tokio::test(flavor = "multi_thread")]
