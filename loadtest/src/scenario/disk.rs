@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::Bench;
 use super::bench::Measured;
+use super::fill::fill;
 use super::fio::mean;
 use super::shape::{SHAPES, Shape};
 use crate::content::{parse_size, size_text};
@@ -19,8 +20,6 @@ use crate::report::Budget;
 
 /// Where so much of the machine is busy, client and server together set the speed, and CPU decides.
 const ALL_BUSY: f64 = 0.95;
-/// The set is read so often at most until all of it is on the disk.
-const MOST_FILLS: usize = 5;
 /// The least capacity that a disk may have.
 pub(super) const LEAST_CAPACITY: u64 = 512 << 20;
 
@@ -140,7 +139,7 @@ impl Disk {
         let name = if folder.is_some() { "disk" } else { "memory" };
         let node = bench.start_node(name, &config).await?;
         let first_pass = shape.first_pass(&set);
-        let what = format!("{} for {} into {name}", size_text(set.bytes()), shape.name);
+        let what = format!("{} of {} into {name}", size_text(set.bytes()), shape.name);
         fill(bench, &node, &origin, &first_pass, &what).await?;
         let asks = shape.asks(&set, 1);
         Ok(Side { node, origin, asks })
@@ -262,32 +261,4 @@ impl Disk {
         }
         bench.keep(ratio);
     }
-}
-
-/// Reads a set until a pass leaves the origin alone and the disk, where there is one, has dropped nothing of it.
-pub(super) async fn fill(
-    bench: &mut Bench,
-    node: &Node,
-    origin: &Origin,
-    asks: &Arc<[Ask]>,
-    what: &str,
-) -> anyhow::Result<()> {
-    for pass in 1..=MOST_FILLS {
-        let before = node.metrics().await?.disk();
-        let read = bench.read_all(node, origin, asks, 8).await;
-        let after = bench.settle(node).await?;
-        let dropped = after.dropped() - before.dropped();
-        bench.say(&format!(
-            "fills {what}, pass {pass}: {:.2} GB/s, the origin was asked {} times, {dropped} offers dropped ({})",
-            read.outcome.gb_per_second(),
-            read.origin.requests(),
-            told(&after.offers),
-        ));
-        bench.check_answers(&format!("fills {what}, pass {pass}"), &read.outcome);
-        if read.origin.requests() == 0 {
-            return Ok(());
-        }
-    }
-    bench.say("not all of it could be kept");
-    Ok(())
 }

@@ -9,7 +9,8 @@ use anyhow::bail;
 use clap::Args;
 
 use super::Bench;
-use super::disk::{LEAST_CAPACITY, fill};
+use super::disk::LEAST_CAPACITY;
+use super::fill::fill;
 use super::shape::RANGES;
 use crate::content::parse_size;
 use crate::harness::{Freshness, Node, NodeConfig, Stop};
