@@ -11,7 +11,7 @@ use super::Bench;
 use super::bench::Measured;
 use super::fill::fill;
 use super::fio::mean;
-use super::shape::{SHAPES, Shape};
+use super::shape::{Shape, parse_shape};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Engine, Fio, Freshness, Node, NodeConfig, Speed, Stop, told};
 use crate::load::{Ask, End, Plan};
@@ -32,6 +32,9 @@ pub(crate) struct Disk {
     /// The set is so many times the limit.
     #[arg(long, default_value_t = 4)]
     pub(crate) times: u64,
+    /// What is read: 64KiB ranges, 1MiB objects, 16MiB objects.
+    #[arg(long, value_parser = parse_shape, value_delimiter = ',', default_value = "64KiB,1MiB,16MiB")]
+    pub(crate) shapes: Vec<Shape>,
     /// Numbers of clients, and depths of fio, one run for each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
     pub(crate) clients: Vec<usize>,
@@ -75,7 +78,7 @@ impl Disk {
         if fio.is_none() && !self.counters_only {
             bench.say("fio is not installed: nothing is compared with it");
         }
-        for shape in SHAPES {
+        for shape in self.shapes.iter().copied() {
             self.shape(bench, shape, fio.as_ref()).await?;
         }
         drop(fio);
@@ -218,7 +221,8 @@ impl Disk {
         let busy = disk.cost.machine_busy;
         let own = disk.outcome.gb_per_second();
         let note = format!(
-            "{:.0} % of the bytes were read from the disk; p50 {:.2} ms, p99 {:.2} ms; machine {:.0} % busy; in memory {:.2} GB/s",
+            "{:.0} % of the answers began from memory, the disk gave {:.0} % of the bytes; p50 {:.2} ms, p99 {:.2} ms; machine {:.0} % busy; in memory {:.2} GB/s",
+            disk.outcome.answers_from("memory") as f64 * 100.0 / disk.outcome.answers.max(1) as f64,
             share * 100.0,
             disk.outcome.latency_at(0.5),
             disk.outcome.latency_at(0.99),
