@@ -16,6 +16,7 @@ use crate::content::{parse_size, size_text};
 use crate::harness::{Engine, Fio, Freshness, Node, NodeConfig, Speed, Stop, told};
 use crate::load::{Ask, End, Plan};
 use crate::origin::{Origin, Set};
+use crate::process::usage;
 use crate::report::Budget;
 
 /// Where so much of the machine is busy, client and server together set the speed, and CPU decides.
@@ -107,7 +108,12 @@ impl Disk {
             bars.push((format!("{what}, memory"), turns.memory.cpu_per_gb()));
         }
         let figures = disk.node.metrics().await?.disk();
-        bench.say(&format!("reads from the disk: {}", told(&figures.reads)));
+        let kernel = usage(disk.node.pid).disk_read as f64 / 1e9;
+        bench.say(&format!(
+            "reads from the disk: {}; {:.2} GB of pages, {kernel:.2} GB by the kernel's count",
+            told(&figures.reads),
+            figures.read / 1e9
+        ));
         if !self.counters_only {
             bench.chart("CPU of the server a GB", "s/GB", bars);
         }
