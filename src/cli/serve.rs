@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
 use super::signals::{Asked, Signals};
@@ -26,6 +27,7 @@ pub(super) async fn run(path: PathBuf) -> ExitCode {
         Ok(telemetry) => telemetry,
         Err(error) => return refuse(&error.into()),
     };
+    raise_open_files();
     let code = match start(config).await {
         Ok((running, signals)) => {
             running.follow(path);
@@ -42,6 +44,18 @@ pub(super) async fn run(path: PathBuf) -> ExitCode {
     };
     flush(telemetry).await;
     code
+}
+
+/// Raises the limit of open files as far as is allowed: each connection takes one, and each GiB of a disk.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 enum Failure {

@@ -58,8 +58,8 @@ impl Purging {
         purge(&mut purges)
     }
 
-    /// Reads the list of a disk that was just opened, and takes it in.
-    pub(super) fn take_in(&self, opened: &Opened) -> io::Result<()> {
+    /// Reads the list of a disk that was just opened, and takes it in. `now` is in seconds since 1970.
+    pub(super) fn take_in(&self, opened: &Opened, now: u32) -> io::Result<()> {
         let Some(content) = opened.folder.purges()? else {
             return Ok(());
         };
@@ -72,7 +72,7 @@ impl Purging {
             Err(error) => {
                 let path = opened.folder.path().display();
                 warn!(disk = %path, %error, "{error}: all that the disks hold is given up");
-                purges.purge_everything();
+                purges.purge_everything(now);
             }
         }
         *known = true;

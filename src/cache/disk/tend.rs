@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -75,7 +76,10 @@ async fn open(disk: &Arc<Disk>) -> io::Result<(Arc<Opened>, Vec<u32>)> {
         }
         let metrics = Arc::clone(&disk.metrics);
         let opened = Opened::new(folder, config.capacity, disk.table_bytes, metrics);
-        disk.purging.take_in(&opened)?;
+        let now = disk.means.clock.wall().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        let now = u32::try_from(now).unwrap_or(u32::MAX / 2);
+        disk.purging.take_in(&opened, now)?;
         let segments = opened.announce()?;
         Ok((Arc::new(opened), segments))
     })

@@ -81,9 +81,10 @@ impl Purges {
         self.latest
     }
 
-    /// Purges all objects of all origins: for when a list was lost.
-    pub fn purge_everything(&mut self) -> Epoch {
-        self.latest = next(self.latest);
+    /// Purges all objects of all origins, for when a list was lost: nobody knows how many purges it had. Their number is
+    /// below that of the seconds since 1970, `now`, as nobody purges once a second for decades.
+    pub fn purge_everything(&mut self, now: u32) -> Epoch {
+        self.latest = next(self.latest).max(Epoch(now));
         self.everything = self.latest;
         self.forget_covered();
         self.latest

@@ -85,9 +85,20 @@ fn a_later_rule_takes_the_place_of_those_that_it_covers() {
     assert_eq!(purges.rules(), 3);
     purges.purge(origin(1), "");
     assert_eq!(purges.rules(), 2);
-    purges.purge_everything();
+    purges.purge_everything(0);
     assert_eq!(purges.rules(), 0);
     assert_eq!(purges.floor(&object(3, "never purged")), Epoch(8));
+}
+
+#[test]
+fn a_lost_list_is_older_than_what_follows_however_long_it_was() {
+    let mut purges = Purges::default();
+    let floor = purges.purge_everything(1_790_000_000);
+    assert_eq!(floor, Epoch(1_790_000_000));
+    assert_eq!(purges.floor(&object(1, "k")), floor);
+    assert_eq!(purges.purge(origin(1), "k"), Epoch(1_790_000_001));
+    let later = purges.purge_everything(1_790_000_000);
+    assert_eq!(later, Epoch(1_790_000_002));
 }
 
 #[test]
@@ -170,7 +181,7 @@ fn lists_that_went_on_apart_purge_again_what_either_purged() {
 #[test]
 fn the_file_is_golden() {
     let mut purges = purged(&[(1, "a/")]);
-    purges.purge_everything();
+    purges.purge_everything(0);
     purges.purge(origin(2), "k");
     let expected = "46425055524700010300000002000000010000000300000002000000000000000000000000000000\
                     01006b";

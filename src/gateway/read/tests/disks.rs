@@ -39,7 +39,7 @@ async fn shelved(capacity: u64, read_deadline: Duration) -> Shelved {
         tasks: world.gateway.tasks.clone(),
         clock: Clock::system(),
         metrics: Arc::clone(&metrics),
-        memory_limit: 16 * LIMIT,
+        memory_limit: LIMIT,
         tuning: Tuning {
             read_deadline,
             gather: Duration::from_millis(5),
@@ -85,10 +85,7 @@ impl Shelved {
     async fn read(&self, seed: u64) -> Source {
         let (status, source, bytes) = self.world.read(get(&seed.to_string())).await;
         assert_eq!(status, StatusCode::OK);
-        assert!(
-            bytes == pattern(MIB, seed),
-            "object {seed}, from {source:?}"
-        );
+        assert!(bytes == self.body(seed), "object {seed}, from {source:?}");
         source
     }
 
