@@ -78,7 +78,7 @@ impl Identity {
         let text = std::str::from_utf8(text).ok()?;
         let mut lines = text.strip_prefix("forebay-disk\n")?.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-        let version: u32 = value("version")?.parse().ok()?;
+        let version: u8 = value("version")?.parse().ok()?;
         let id = u128::from_str_radix(value("id")?, 16).ok()?;
         let segment_bytes = value("segment")?.parse().ok()?;
         (version == format::VERSION && (1..=MOST_SEGMENT).contains(&segment_bytes))

@@ -1,7 +1,7 @@
 //! Whether a disk may be read and written, from how that went.
 //!
 //! A write that fails ends writing. Reads that fail or come too late end everything, once there are three in a row: one may be
-//! a bad sector or a busy moment. Only trying the disk ([`super::disk`]) brings it back.
+//! a bad sector or a busy moment. Only trying the disk ([`super::device`]) brings it back.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 

@@ -5,11 +5,12 @@
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
 mod checksum;
-mod disk;
+mod device;
 mod folder;
 mod format;
 mod health;
 pub mod inspect;
+mod means;
 pub mod medium;
 mod opened;
 mod pages;
@@ -20,6 +21,7 @@ mod queue;
 mod recovery;
 mod scratch;
 mod segment;
+mod slots;
 pub mod space;
 mod tables;
 mod tend;
@@ -37,18 +39,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use tracing::warn;
 
-use self::disk::Disk;
-use self::medium::Medium;
+use self::device::Disk;
 use self::placement::Member;
 use self::purging::Purging;
-use crate::clock::Clock;
 use crate::memory::{Buffer, Writer};
-use crate::tasks::Tasks;
-use crate::telemetry::Metrics;
 use crate::types::outcome::{DiskRead, DiskState};
 use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
 
 pub use self::folder::LEAST_CAPACITY;
+pub use self::means::{Means, Tuning};
 pub use self::pages::Pages;
 
 /// A configured disk.
@@ -111,44 +110,6 @@ impl Miss {
             Self::Damaged => DiskRead::Damaged,
             Self::Failed => DiskRead::Failed,
             Self::Slow => DiskRead::Slow,
-        }
-    }
-}
-
-/// What the disks work with.
-#[derive(Debug)]
-pub struct Means {
-    /// The file systems.
-    pub medium: Arc<dyn Medium>,
-    pub tasks: Tasks,
-    pub clock: Clock,
-    pub metrics: Arc<Metrics>,
-    /// The node's memory, of which the disks take shares for slot tables and for what waits to be written.
-    pub memory_limit: u64,
-    pub tuning: Tuning,
-}
-
-/// Times and sizes that only tests change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tuning {
-    /// How long a read may take: a disk that is slower is no help to who waits.
-    pub read_deadline: Duration,
-    /// How long a block that lacks pages waits for them before it is written: the next fill of a sequential read is there by
-    /// then.
-    pub gather: Duration,
-    /// Between two looks at a disk, and between two tries of one that is out.
-    pub probe_every: Duration,
-    /// The size of new segments; none for what suits the capacity.
-    pub segment_bytes: Option<u64>,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            read_deadline: Duration::from_secs(2),
-            gather: Duration::from_millis(200),
-            probe_every: Duration::from_secs(5),
-            segment_bytes: None,
         }
     }
 }
@@ -283,7 +244,7 @@ impl Disks {
     }
 
     async fn write_purges(&self) -> io::Result<()> {
-        let written = join_all(self.disks.iter().map(|disk| write_purges(disk))).await;
+        let written = join_all(self.disks.iter().map(write_purges)).await;
         let failed = |written: Vec<io::Result<()>>| written.into_iter().find_map(Result::err);
         if written.is_empty() || written.iter().any(Result::is_ok) {
             return Ok(());

@@ -100,6 +100,12 @@ impl Opened {
         segments.get(&number).map(Arc::clone)
     }
 
+    /// The numbers of the segments that are or were known.
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.keys().copied().collect()
+    }
+
     /// Makes a segment known, in the place of another of its number.
     pub(super) fn know(&self, segment: Segment) {
         let mut segments = self

@@ -3,15 +3,16 @@
 //! Nothing but headers and tables is read. A segment that is not recovered yet holds nothing that is found, and is not written.
 //! A file that is no segment of this disk, of this format and this size is removed: room for a new one.
 
+use std::collections::HashSet;
 use std::io;
 
 use tracing::warn;
 
-use super::format::{ENTRY, Entry, Geometry, HEADER, Header, NoHeader};
+use super::format::{ENTRIES_A_PAGE, ENTRY, Entry, Geometry, HEADER, Header, NoHeader};
 use super::medium::{ALIGN, File};
 use super::opened::Opened;
 use super::scratch::Scratch;
-use super::segment::{ENTRIES_A_PAGE, Segment};
+use super::segment::Segment;
 use super::space::SlotNumber;
 use super::{Epoch, write};
 
@@ -72,6 +73,17 @@ impl Opened {
         self.know(segment);
         let freed = self.space().restore(number, header.geometry.class, &held);
         Ok(held.len() - freed.len().min(held.len()))
+    }
+
+    /// Recovers the segments that were to be made anew and were not, because writing failed. Nobody writes meanwhile.
+    pub(super) fn recover_lost(&self, latest: Epoch) -> io::Result<()> {
+        let known: HashSet<u32> = self.space().segments().map(|(number, ..)| number).collect();
+        for number in self.numbers() {
+            if !known.contains(&number) {
+                self.recover(number, latest)?;
+            }
+        }
+        Ok(())
     }
 
     /// The header, if it is one of a segment that can be used here.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::format::{self, Geometry, Header};
+use super::format::{Geometry, Header};
 use super::medium::{ALIGN, File};
 use super::scratch::{self, Aligned};
 use crate::types::layout::PAGE;
@@ -56,6 +56,3 @@ pub(super) fn write(file: &dyn File, offset: u64, bytes: &[u8]) -> io::Result<()
         file.write_at(Aligned::copy(bytes).as_ref(), offset)
     }
 }
-
-/// The entries of a table page: sixteen, in 4 KiB.
-pub(super) const ENTRIES_A_PAGE: u32 = (ALIGN / format::ENTRY) as u32;

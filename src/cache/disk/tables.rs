@@ -9,10 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::format::{ENTRY, Entry, HEADER};
+use super::format::{ENTRIES_A_PAGE, ENTRY, Entry, HEADER};
 use super::medium::ALIGN;
 use super::scratch::{Aligned, Scratch};
-use super::segment::{ENTRIES_A_PAGE, Segment};
+use super::segment::Segment;
 
 /// Counters of changes, by a page's number: a power of two, so that changes of one page seldom keep others out.
 const CHANGES: usize = 64;

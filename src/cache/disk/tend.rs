@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::disk::{Disk, Progress};
+use super::device::{Disk, Progress};
 use super::folder::{self, Folder};
 use super::medium::Mode;
 use super::opened::Opened;
@@ -155,11 +155,12 @@ async fn look(disk: &Arc<Disk>, opened: &Arc<Opened>) {
     }
     // There may be room again for more files.
     opened.space().limit(opened.most_segments());
-    if disk.state() == DiskState::ReadOnly {
+    if disk.state() == DiskState::ReadOnly && !disk.inbox.is_writing() {
         let (tried, purging) = (Arc::clone(opened), Arc::clone(&disk.purging));
         let probed = blocking(move || {
             tried.folder.probe()?;
-            purging.write_to(&tried)
+            purging.write_to(&tried)?;
+            tried.recover_lost(purging.latest())
         });
         if probed.await.is_ok() {
             disk.serve_again();

@@ -12,14 +12,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::format::{Entry, Geometry, Header, PAGES};
-use super::medium::Room;
+use super::format::{Entry, PAGES};
 use super::opened::{self, Found, NotRead, Opened, PAGE_BYTES};
 use super::pages;
 use super::queue::{self, Pending, Run};
 use super::scratch::{Aligned, Scratch};
-use super::segment::{self, Segment};
-use super::space::{Class, Contents, Place, Positions, Reason, SlotNumber};
+use super::segment::Segment;
+use super::space::{Contents, Positions, SlotNumber};
 use super::{Epoch, checksum};
 use crate::types::outcome::DiskWrite;
 
@@ -36,7 +35,7 @@ impl Stamp {
         Self { micros }
     }
 
-    fn seconds(self) -> u64 {
+    pub(super) fn seconds(self) -> u64 {
         self.micros / 1_000_000
     }
 }
@@ -251,81 +250,6 @@ impl Opened {
         self.change(placed.iter().map(|it| (it.slot, None)))
     }
 
-    fn slot_for(
-        &self,
-        pending: &Pending,
-        stamp: Stamp,
-    ) -> io::Result<Result<SlotNumber, DiskWrite>> {
-        let class = Class::for_pages(pending.pages.count());
-        let mut full = false;
-        loop {
-            match self.ask_for_place(class, pending) {
-                Place::Slot(slot) | Place::Instead(slot) => return Ok(Ok(slot)),
-                Place::NewSegment(number) => full = !self.make_segment(number, class, stamp)?,
-                Place::Recycle(number) => self.make_anew(number, class, stamp)?,
-                Place::Refused(_) if full => return Ok(Err(DiskWrite::NoSpace)),
-                Place::Refused(Reason::Colder) => return Ok(Err(DiskWrite::Refused)),
-                Place::Refused(Reason::Full) => return Ok(Err(DiskWrite::Full)),
-            }
-        }
-    }
-
-    fn ask_for_place(&self, class: Class, pending: &Pending) -> Place {
-        let mut space = self.space();
-        let before = space.blocks();
-        let place = space.place(class, pending.block, pending.pinned);
-        let gone = before.saturating_sub(space.blocks());
-        self.metrics.evictions.add(gone as u64);
-        place
-    }
-
-    /// Makes a segment's file. False where the file system has no room for it: then there are no more than there are.
-    fn make_segment(&self, number: u32, class: Class, stamp: Stamp) -> io::Result<bool> {
-        let file = self.folder.create_segment(number)?;
-        match file.allocate(self.folder.identity.segment_bytes) {
-            Ok(Room::Reserved) => {}
-            Ok(Room::Sparse) => self.warn_of_sparse_files(),
-            Err(error) if is_full(&error) => {
-                drop(file);
-                self.folder.remove_segment(number)?;
-                let mut space = self.space();
-                let files = space.files();
-                space.limit(files);
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-        let header = self.header(number, class, 1, stamp);
-        segment::write(&*file, 0, &header.encode())?;
-        self.know(Segment::new(&header, file));
-        self.space().add_segment(number, class);
-        Ok(true)
-    }
-
-    /// Makes a segment anew in another class: what was in it is void with its new header.
-    fn make_anew(&self, number: u32, class: Class, stamp: Stamp) -> io::Result<()> {
-        let old = self.segment(number).ok_or(io::ErrorKind::NotFound)?;
-        let header = self.header(number, class, old.incarnation + 1, stamp);
-        segment::write(&*old.file, 0, &header.encode())?;
-        self.know(Segment::new(&header, Arc::clone(&old.file)));
-        self.space().add_segment(number, class);
-        Ok(())
-    }
-
-    fn header(&self, number: u32, class: Class, incarnation: u64, stamp: Stamp) -> Header {
-        let identity = self.folder.identity;
-        Header {
-            disk: identity.id,
-            number,
-            geometry: Geometry {
-                segment_bytes: identity.segment_bytes,
-                class,
-            },
-            incarnation,
-            made_at: stamp.seconds(),
-        }
-    }
-
     /// Writes the data of blocks, then their entries.
     fn fill(&self, placed: &mut [Placed], stamp: Stamp) -> io::Result<()> {
         for Placed {
@@ -413,11 +337,4 @@ pub(super) fn contents(entry: &Entry) -> Contents {
         bytes: u32::try_from(bytes).expect("a block has 2^20 bytes"),
         pinned: entry.pinned,
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Offer;
-use super::disk::Disk;
+use super::device::Disk;
 use super::queue::{Added, Next, Pending, Queue};
 use super::write::Stamp;
 use crate::types::outcome::DiskWrite;
@@ -103,6 +103,11 @@ impl Inbox {
             self.settled.notify_waiters();
         }
         next
+    }
+
+    /// Whether the disk is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.lock().writing
     }
 
     fn is_closed(&self) -> bool {

@@ -4,6 +4,7 @@
 //! holds only in the *incarnation* of its segment that it names: making a segment anew in another class voids all its
 //! entries by writing one header.
 
+use super::medium::ALIGN;
 use super::space::class::{self, Class};
 use super::space::slot::Positions;
 use super::{BlockId, Epoch, Pages, checksum};
@@ -11,13 +12,21 @@ use crate::types::BodyDigest;
 use crate::types::layout::{BLOCK, PAGE};
 
 /// The version of the format. Another one is not read.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Bytes of a segment's header.
 pub(super) const HEADER: usize = 4096;
 
 /// Bytes of an entry.
 pub(super) const ENTRY: usize = 256;
+
+/// Entries in 4 KiB of a table.
+pub(super) const ENTRIES_A_PAGE: u32 = 16;
+
+const _: () = assert!(
+    ENTRIES_A_PAGE as usize * ENTRY == ALIGN,
+    "entries do not cross pages"
+);
 
 /// Pages in a block.
 pub(super) const PAGES: usize = 16;
@@ -83,7 +92,7 @@ impl Header {
         let mut bytes = [0; HEADER];
         let mut fields = Fields(&mut bytes);
         fields.put(0, MAGIC);
-        fields.put(8, VERSION.to_le_bytes());
+        fields.put(8, u32::from(VERSION).to_le_bytes());
         fields.put(16, self.disk.to_le_bytes());
         fields.put(32, self.number.to_le_bytes());
         fields.put(36, self.geometry.slots().to_le_bytes());
@@ -105,7 +114,7 @@ impl Header {
             return Err(NoHeader::Foreign);
         }
         let version = u32_at(bytes, 8);
-        if version != VERSION {
+        if version != u32::from(VERSION) {
             return Err(NoHeader::Version(version));
         }
         if checksum::seeded(&[], &bytes[..HEADER - 4]) != u32_at(bytes, HEADER - 4) {
@@ -159,7 +168,7 @@ impl Entry {
         let mut bytes = [0; ENTRY];
         bytes[0] = USED;
         let mut fields = Fields(&mut bytes);
-        fields.put(1, [VERSION as u8]);
+        fields.put(1, [VERSION]);
         // 2 and 4: cipher and key, none as yet.
         fields.put(8, self.incarnation.to_le_bytes());
         fields.put(16, self.block.body.0.to_le_bytes());
@@ -198,7 +207,7 @@ impl Entry {
     /// Reads the entry of a slot, unless the slot is free.
     pub(super) fn decode(bytes: &[u8], number: u32, slot: u32) -> Option<Self> {
         let bytes: &[u8; ENTRY] = bytes.try_into().ok()?;
-        if bytes[0] != USED || u32::from(bytes[1]) != VERSION || bytes[2..8] != [0; 6] {
+        if bytes[0] != USED || bytes[1] != VERSION || bytes[2..8] != [0; 6] {
             return None;
         }
         if checksum::seeded(&place(number, slot), &bytes[..ENTRY - 4]) != u32_at(bytes, ENTRY - 4) {

@@ -15,6 +15,9 @@ const FOUND: u8 = u8::MAX;
 /// Eighths of a turn that such a block is taken to have rested at least when it is accessed: four turns.
 const FOUND_RESTED: u8 = 32;
 
+/// Misses in a row that are taken for ranges of the same few blocks, at least: sixteen readers at once, sixteen ranges each.
+const FEWEST_REPEATS: u32 = 256;
+
 #[derive(Debug)]
 pub(super) struct Accesses {
     now: u32,
@@ -23,6 +26,8 @@ pub(super) struct Accesses {
     eighths: u32,
     /// Ticks of this eighth.
     ticks: u32,
+    /// Misses that were part of the same access as one before, since anything else was missed.
+    repeats: u32,
     ghosts: Ghosts,
 }
 
@@ -33,6 +38,7 @@ impl Accesses {
             turn: SHORTEST_TURN,
             eighths: 0,
             ticks: 0,
+            repeats: 0,
             ghosts: Ghosts::new(),
         }
     }
@@ -54,7 +60,16 @@ impl Accesses {
     /// A block that is not held was asked for.
     pub(super) fn miss(&mut self, hash: u64) {
         if self.ghosts.access(hash, self.eighths) {
+            self.repeats = 0;
             self.tick();
+            return;
+        }
+        // A set of fewer blocks than an eighth of a turn, and nothing else, is asked for again and again: time would stand
+        // still, and none of it ever be let in.
+        self.repeats += 1;
+        if self.repeats >= (self.turn / 8).max(FEWEST_REPEATS) {
+            self.repeats = 0;
+            self.eighths = self.eighths.wrapping_add(1);
         }
     }
 

@@ -221,3 +221,32 @@ async fn a_disk_that_cannot_be_written_when_the_node_starts_is_read() {
     assert_eq!(world.right(block, 0..BLOCK).await, Ok(()));
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_segment_that_could_not_be_made_anew_is_used_again() {
+    let mut setup = Setup::new(1, 8 * MIB);
+    setup.tuning.probe_every = Duration::from_millis(50);
+    let world = setup.open().await;
+    for index in 0..126 {
+        world.keep(block(1, index), PAGE).await;
+    }
+    world
+        .medium
+        .add(Fault::all(Operation::Write, EIO).on(".seg").times(1));
+    // No room is left for its class: a segment of the other would be.
+    world.keep(block(2, 0), BLOCK).await;
+    let counts = world.counts(&setup, 0);
+    assert_eq!(counts.writes(DiskWrite::Failed).get(), 1);
+    world.becomes(0, DiskState::Serving).await;
+    world.disks.measure();
+    assert_eq!((counts.segments.get(), counts.recovered.get()), (2, 2));
+    assert_eq!(counts.blocks[0].get(), 126, "what was in it is still there");
+    world.keep(block(2, 0), BLOCK).await;
+    assert_eq!(world.right(block(2, 0), 0..BLOCK).await, Ok(()));
+    world.disks.measure();
+    assert_eq!(
+        counts.blocks.each_ref().map(|it| it.get()),
+        [63, 0, 0, 0, 1]
+    );
+    world.close().await;
+}

@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use super::medium::Real;
 use super::medium::faulty::Faulty;
 use super::*;
+use crate::clock::Clock;
 use crate::memory::{self, Memory, Pool, buffer};
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
 
 const PAGE: u32 = 64 << 10;
 const BLOCK: u32 = 1 << 20;

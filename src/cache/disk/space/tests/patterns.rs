@@ -205,3 +205,14 @@ fn a_block_that_is_read_in_many_ranges_is_accessed_once() {
     }
     assert!(epoch(&mut space, HOT, hot, None) > 0.9);
 }
+
+#[test]
+fn a_small_set_that_alone_is_read_is_let_in_on_a_disk_that_is_full_of_others() {
+    for blocks in [6, 25, 60] {
+        let mut space = space();
+        epoch(&mut space, OLD, room(), None);
+        let rounds = (0..200).map(|_| epoch(&mut space, NEW, blocks, None));
+        let hit = rounds.into_iter().position(|hits| hits > 0.9);
+        assert!(hit.is_some(), "{blocks} blocks are read again and again");
+    }
+}
