@@ -241,6 +241,7 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!(defaults::<Memory>().clients, [1, 8, 32]);
         assert_eq!(defaults::<Disk>().times, 4);
+        assert_eq!(defaults::<Disk>().shapes.len(), 3);
         assert_eq!(defaults::<Restart>().set, 2 << 30);
         assert_eq!(defaults::<Small>().objects, 100_000);
         assert_eq!(defaults::<Soak>().clients, 16);

@@ -19,6 +19,8 @@ pub(crate) struct DiskFigures {
     pub(crate) segments: f64,
     pub(crate) recovered: f64,
     pub(crate) written: f64,
+    /// Of pages, for clients.
+    pub(crate) read: f64,
     pub(crate) evictions: f64,
     /// What became of offers, by the node's own words.
     pub(crate) offers: Vec<(String, f64)>,
@@ -41,6 +43,7 @@ impl Metrics {
             segments: figure("forebay_disk_segments"),
             recovered: figure("forebay_disk_segments_recovered"),
             written: figure("forebay_disk_written_bytes_total"),
+            read: figure("forebay_disk_read_bytes_total"),
             evictions: figure("forebay_disk_evictions_total"),
             offers: self.by_label("forebay_disk_offers_total", "outcome"),
             reads: self.by_label("forebay_disk_reads_total", "outcome"),

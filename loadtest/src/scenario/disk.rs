@@ -9,18 +9,18 @@ use clap::Args;
 
 use super::Bench;
 use super::bench::Measured;
+use super::fill::fill;
 use super::fio::mean;
-use super::shape::{SHAPES, Shape};
+use super::shape::{Shape, parse_shape};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Engine, Fio, Freshness, Node, NodeConfig, Speed, Stop, told};
 use crate::load::{Ask, End, Plan};
 use crate::origin::{Origin, Set};
+use crate::process::usage;
 use crate::report::Budget;
 
 /// Where so much of the machine is busy, client and server together set the speed, and CPU decides.
 const ALL_BUSY: f64 = 0.95;
-/// The set is read so often at most until all of it is on the disk.
-const MOST_FILLS: usize = 5;
 /// The least capacity that a disk may have.
 pub(super) const LEAST_CAPACITY: u64 = 512 << 20;
 
@@ -33,6 +33,9 @@ pub(crate) struct Disk {
     /// The set is so many times the limit.
     #[arg(long, default_value_t = 4)]
     pub(crate) times: u64,
+    /// What is read: 64KiB ranges, 1MiB objects, 16MiB objects.
+    #[arg(long, value_parser = parse_shape, value_delimiter = ',', default_value = "64KiB,1MiB,16MiB")]
+    pub(crate) shapes: Vec<Shape>,
     /// Numbers of clients, and depths of fio, one run for each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
     pub(crate) clients: Vec<usize>,
@@ -76,7 +79,7 @@ impl Disk {
         if fio.is_none() && !self.counters_only {
             bench.say("fio is not installed: nothing is compared with it");
         }
-        for shape in SHAPES {
+        for shape in self.shapes.iter().copied() {
             self.shape(bench, shape, fio.as_ref()).await?;
         }
         drop(fio);
@@ -105,7 +108,12 @@ impl Disk {
             bars.push((format!("{what}, memory"), turns.memory.cpu_per_gb()));
         }
         let figures = disk.node.metrics().await?.disk();
-        bench.say(&format!("reads from the disk: {}", told(&figures.reads)));
+        let kernel = usage(disk.node.pid).disk_read as f64 / 1e9;
+        bench.say(&format!(
+            "reads from the disk: {}; {:.2} GB of pages, {kernel:.2} GB by the kernel's count",
+            told(&figures.reads),
+            figures.read / 1e9
+        ));
         if !self.counters_only {
             bench.chart("CPU of the server a GB", "s/GB", bars);
         }
@@ -140,7 +148,7 @@ impl Disk {
         let name = if folder.is_some() { "disk" } else { "memory" };
         let node = bench.start_node(name, &config).await?;
         let first_pass = shape.first_pass(&set);
-        let what = format!("{} for {} into {name}", size_text(set.bytes()), shape.name);
+        let what = format!("{} of {} into {name}", size_text(set.bytes()), shape.name);
         fill(bench, &node, &origin, &first_pass, &what).await?;
         let asks = shape.asks(&set, 1);
         Ok(Side { node, origin, asks })
@@ -219,7 +227,8 @@ impl Disk {
         let busy = disk.cost.machine_busy;
         let own = disk.outcome.gb_per_second();
         let note = format!(
-            "{:.0} % of the bytes were read from the disk; p50 {:.2} ms, p99 {:.2} ms; machine {:.0} % busy; in memory {:.2} GB/s",
+            "{:.0} % of the answers began from memory, the disk gave {:.0} % of the bytes; p50 {:.2} ms, p99 {:.2} ms; machine {:.0} % busy; in memory {:.2} GB/s",
+            disk.outcome.answers_from("memory") as f64 * 100.0 / disk.outcome.answers.max(1) as f64,
             share * 100.0,
             disk.outcome.latency_at(0.5),
             disk.outcome.latency_at(0.99),
@@ -262,32 +271,4 @@ impl Disk {
         }
         bench.keep(ratio);
     }
-}
-
-/// Reads a set until a pass leaves the origin alone and the disk, where there is one, has dropped nothing of it.
-pub(super) async fn fill(
-    bench: &mut Bench,
-    node: &Node,
-    origin: &Origin,
-    asks: &Arc<[Ask]>,
-    what: &str,
-) -> anyhow::Result<()> {
-    for pass in 1..=MOST_FILLS {
-        let before = node.metrics().await?.disk();
-        let read = bench.read_all(node, origin, asks, 8).await;
-        let after = bench.settle(node).await?;
-        let dropped = after.dropped() - before.dropped();
-        bench.say(&format!(
-            "fills {what}, pass {pass}: {:.2} GB/s, the origin was asked {} times, {dropped} offers dropped ({})",
-            read.outcome.gb_per_second(),
-            read.origin.requests(),
-            told(&after.offers),
-        ));
-        bench.check_answers(&format!("fills {what}, pass {pass}"), &read.outcome);
-        if read.origin.requests() == 0 {
-            return Ok(());
-        }
-    }
-    bench.say("not all of it could be kept");
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Bench;
-use super::shape::{SHAPES, Shape};
+use super::shape::{Shape, parse_shape};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Freshness, Node, NodeConfig, Stop};
 use crate::load::{End, Plan, zipf};
@@ -23,6 +23,9 @@ pub(crate) struct Memory {
     /// Bytes of the set that is read; at most about half of the limit.
     #[arg(long, value_parser = parse_size, default_value = "256MiB")]
     pub(crate) set: u64,
+    /// What is read: 64KiB ranges, 1MiB objects, 16MiB objects.
+    #[arg(long, value_parser = parse_shape, value_delimiter = ',', default_value = "64KiB,1MiB,16MiB")]
+    pub(crate) shapes: Vec<Shape>,
     /// Numbers of clients, one run for each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
     pub(crate) clients: Vec<usize>,
@@ -40,7 +43,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) async fn run(&self, bench: &mut Bench) -> anyhow::Result<()> {
         bench.begin("memory");
-        for shape in SHAPES {
+        for shape in self.shapes.iter().copied() {
             let set = shape.set(self.set);
             let origin = Origin::local(vec![set.clone()]).await?;
             bench.fresh_folder("node")?;

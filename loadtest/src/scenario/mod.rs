@@ -2,6 +2,7 @@
 
 mod bench;
 mod disk;
+mod fill;
 mod fio;
 mod memory;
 mod quick;

@@ -2,6 +2,7 @@
 
 use super::Bench;
 use super::settings::{Disk, Memory, Restart, Small, Soak};
+use super::shape::SHAPES;
 
 const MIB: u64 = 1 << 20;
 
@@ -10,6 +11,7 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     let memory = Memory {
         memory: 256 * MIB,
         set: 32 * MIB,
+        shapes: SHAPES.to_vec(),
         clients: vec![2],
         seconds: 1,
         zipf: None,
@@ -19,6 +21,7 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     let disk = Disk {
         memory: 64 * MIB,
         times: 4,
+        shapes: SHAPES.to_vec(),
         clients: vec![8],
         seconds: 0,
         rounds: 1,

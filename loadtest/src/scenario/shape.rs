@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::content::size_text;
 use crate::load::{Ask, ranges, shuffled, whole};
 use crate::origin::Set;
 
@@ -10,7 +11,7 @@ const MIB: u64 = 1 << 20;
 
 /// A size of object and of what is asked of it at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     pub(super) name: &'static str,
     pub(super) object: u64,
     /// Nothing where objects are read whole.
@@ -42,7 +43,17 @@ pub(super) const SHAPES: [Shape; 3] = [
     },
 ];
 
+/// The shape of a name: what is asked for at a time.
+pub(super) fn parse_shape(name: &str) -> Result<Shape, String> {
+    let found = SHAPES.into_iter().find(|shape| shape.short() == name);
+    found.ok_or_else(|| format!("{name:?} is none of 64KiB, 1MiB, 16MiB"))
+}
+
 impl Shape {
+    fn short(&self) -> String {
+        size_text(self.range.unwrap_or(self.object))
+    }
+
     pub(super) fn set(&self, bytes: u64) -> Set {
         Set::of_bytes("objects", self.object, bytes)
     }

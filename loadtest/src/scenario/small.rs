@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::Bench;
-use super::disk::{LEAST_CAPACITY, fill};
+use super::disk::LEAST_CAPACITY;
+use super::fill::fill;
 use crate::content::parse_size;
 use crate::harness::{Freshness, NodeConfig, Stop};
 use crate::load::{shuffled, whole};

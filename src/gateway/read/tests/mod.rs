@@ -2,6 +2,7 @@
 
 mod answers;
 mod conditions;
+mod disks;
 mod ends;
 mod fidelity;
 mod fills;
