@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use forebay::telemetry::Exporter;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,11 +30,31 @@ async fn warm(keys: &[&str], more: &str) -> (TestOrigin, TestNode) {
         origin.put(&format!("train/{key}"), seed, 3 * MIB);
     }
     let node = TestNode::before(&origin, settings).await;
+    disks_serve(&node).await;
     for key in keys {
         node.client.get(&format!("/train/{key}")).await;
     }
     origin.seen();
     (origin, node)
+}
+
+/// Waits until every disk of the node takes what is offered: what is read before that is not kept.
+async fn disks_serve(node: &TestNode) {
+    let started = Instant::now();
+    loop {
+        let metrics = Exporter::new(&node.running.metrics).expect("an exporter");
+        let text = metrics.text().expect("metrics");
+        let lines = text.lines();
+        let mut states = lines.filter(|it| it.starts_with("forebay_disk_state{"));
+        if !states.any(|it| it.contains("state=\"serving\"") && it.ends_with(" 0")) {
+            return;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "a disk does not serve: {text}"
+        );
+        tokio::task::yield_now().await;
+    }
 }
 
 /// What a command said, and the code that it exited with.
