@@ -20,8 +20,8 @@ pub(crate) struct Small {
     /// How large.
     #[arg(long, value_parser = parse_size, default_value = "110KB")]
     pub(crate) size: u64,
-    /// The node's memory.limit.
-    #[arg(long, value_parser = parse_size, default_value = "256MiB")]
+    /// The node's memory.limit: a part of it indexes the records on disk, so that it sets how many objects can be known.
+    #[arg(long, value_parser = parse_size, default_value = "1GiB")]
     pub(crate) memory: u64,
     /// Where the set is so small that half-empty segments weigh: the share is told, not judged.
     #[arg(skip)]
