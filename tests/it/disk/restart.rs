@@ -34,7 +34,8 @@ async fn after_a_restart_immutable_objects_cost_the_origin_nothing() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
     let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
-    let process = Process::start(&configuration).await;
+    let mut process = Process::start(&configuration).await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
     }
@@ -57,7 +58,8 @@ async fn after_a_restart_other_objects_cost_one_head_each() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     put_all(&origin);
     let configuration = configuration(&origin, folder.path(), "{ max_age = \"1h\" }", MEMORY);
-    let process = Process::start(&configuration).await;
+    let mut process = Process::start(&configuration).await;
+    process.says("recovered /").await;
     for seed in (1..).take(SIZES.len()) {
         read(&process, &format!("/train/{seed}"), seed).await;
     }
@@ -88,7 +90,8 @@ async fn ranges_that_were_read_before_a_restart_are_held_page_by_page() {
     let (origin, folder) = (TestOrigin::start().await, tempfile::tempdir().unwrap());
     origin.put("train/big", 9, 64 * MIB);
     let configuration = configuration(&origin, folder.path(), "\"immutable\"", MEMORY);
-    let process = Process::start(&configuration).await;
+    let mut process = Process::start(&configuration).await;
+    process.says("recovered /").await;
     let places = [63 * MIB + 5, 7 * MIB + 900 * KIB, 7 * MIB + 3, 30 * MIB];
     for place in places {
         read_range(&process, "/train/big", 9, place, place + 100 * KIB).await;
