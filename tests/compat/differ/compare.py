@@ -93,7 +93,7 @@ class Lens:
 
     def key(self, text):
         # MinIO's markers name the walk that they go on with, which each listing begins anew.
-        text = re.sub(r"(\[minio_cache:[^\]]*id:)[0-9a-f-]{36}", r"\1{walk}", text)
+        text = re.sub(r"((?:\[|%5B)minio_cache(?::|%3A)\S*?id(?::|%3A))[0-9a-f-]{36}", r"\1{walk}", text)
         for written in (self.prefix, self.prefix.replace(" ", "+").replace("a+b", "a%2Bb"), self.prefix.replace(" ", "%20").replace("+", "%2B")):
             if written and text.startswith(written):
                 return text[len(written) :]

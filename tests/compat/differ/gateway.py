@@ -12,7 +12,7 @@ def start(binary, origin, scratch, mark, aliases):
     """Gives the URL of Forebay's S3 listener until the block ends."""
     s3_port, admin_port = process.free_port(), process.free_port()
     file = scratch / f"forebay-{origin.name}.toml"
-    file.write_text(configuration(origin, s3_port, admin_port, mark, aliases))
+    file.write_text(configuration(origin, s3_port, admin_port, mark, aliases) + gateway.disk(scratch, origin))
     secrets = {"COMPAT_ORIGIN_SECRET": origins.SECRET_KEY, "COMPAT_CLIENT_SECRET": gateway.SECRET_KEY, "RUST_BACKTRACE": "1"}
     environment = process.clean_environment(scratch / "forebay-home", **secrets)
     command = [pathlib.Path(binary).resolve(), "serve", "--config", file]
@@ -25,7 +25,7 @@ def configuration(origin, s3_port, admin_port, mark, aliases):
     credentials = f'{{ access_key_id = "{origins.ACCESS_KEY}", secret_access_key = {{ env = "COMPAT_ORIGIN_SECRET" }} }}'
     parts = [
         f'[node]\nname = "differential"\n\n[listen.s3]\naddress = "127.0.0.1:{s3_port}"\n',
-        f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"\n\n[memory]\nlimit = "256MiB"\n',
+        f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"\n\n[memory]\nlimit = "64MiB"\n',
         f'[origin.{origin.name}]\nkind = "s3"\nregion = "{origins.REGION}"\nendpoint = "{origin.url}"\n'
         f"path_style = true\ncredentials = {credentials}\n",
         '[drain]\naccept = "1ms"\n',

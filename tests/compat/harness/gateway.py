@@ -32,7 +32,7 @@ def endpoint(chosen, origin, all_origins, scratch):
         return
     s3_port, admin_port = process.free_port(), process.free_port()
     file = scratch / f"forebay-{origin.name}.toml"
-    file.write_text(configuration(origin, all_origins, s3_port, admin_port))
+    file.write_text(configuration(origin, all_origins, s3_port, admin_port) + disk(scratch, origin))
     secrets = {"COMPAT_ORIGIN_SECRET": origins.SECRET_KEY, "COMPAT_CLIENT_SECRET": SECRET_KEY, "RUST_BACKTRACE": "1"}
     environment = process.clean_environment(scratch / "forebay-home", **secrets)
     command = [pathlib.Path(chosen.binary).resolve(), "serve", "--config", file]
@@ -42,11 +42,16 @@ def endpoint(chosen, origin, all_origins, scratch):
         yield Endpoint(f"http://127.0.0.1:{s3_port}", ACCESS_KEY, SECRET_KEY, origin, False)
 
 
+def disk(scratch, origin):
+    """A disk for the node before an origin: what memory has no room for comes back from there."""
+    return f'\n[[disk]]\npath = "{scratch}/disk-{origin.name}"\ncapacity = "512MiB"\n'
+
+
 def configuration(origin, all_origins, s3_port, admin_port):
     """All origins that run are configured; the buckets lie at `origin`."""
     parts = [
         f'[node]\nname = "compat"\n\n[listen.s3]\naddress = "127.0.0.1:{s3_port}"\n',
-        f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"\n\n[memory]\nlimit = "256MiB"\n',
+        f'[listen.admin]\naddress = "127.0.0.1:{admin_port}"\n\n[memory]\nlimit = "64MiB"\n',
     ]
     for each in all_origins:
         credentials = f'{{ access_key_id = "{origins.ACCESS_KEY}", secret_access_key = {{ env = "COMPAT_ORIGIN_SECRET" }} }}'
