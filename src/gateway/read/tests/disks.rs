@@ -206,6 +206,7 @@ async fn a_scan_does_not_flush_what_is_read_every_round() {
     for round in 0..14_usize {
         for seed in 0..hot {
             let source = shelved.read(seed).await;
+            shelved.disks.settle().await;
             if round > 3 {
                 reads += 1;
                 hits += u32::from(matches!(source, Source::Disk | Source::Memory));
