@@ -19,8 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// describe; the rest is for bodies of a page and less.
 const SMALL_SHARE: u64 = 16;
 
-/// The share of the node's memory that the index of records and small bodies on all disks may take.
-const SMALL_MEMORY_SHARE: u64 = 64;
+/// The share of the node's memory that the index of records and small bodies on all disks may take, besides it: 128 bytes for
+/// each. Were there more objects than that, those of a loop would lose their records shortly before they are due.
+const SMALL_MEMORY_SHARE: u64 = 16;
 
 /// What a node keeps on its disks.
 #[derive(Debug)]

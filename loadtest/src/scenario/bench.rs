@@ -87,10 +87,19 @@ impl Bench {
         Ok(folder)
     }
 
-    /// Frees what the scenario kept on the disk; logs stay where it failed before this.
+    /// Frees what the scenario kept on the disk, but for where something did not hold: who looks into it needs it.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         let folder = self.folder.join(self.scenario);
-        if folder.exists() {
+        let own = |check: &&Check| check.scenario == self.scenario;
+        let held = self
+            .report
+            .checks
+            .iter()
+            .filter(own)
+            .all(|check| check.held);
+        if !held {
+            self.say(&format!("{} is left as it is", folder.display()));
+        } else if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
         self.say("done");

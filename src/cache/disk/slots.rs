@@ -8,9 +8,13 @@ use super::medium::Room;
 use super::opened::Opened;
 use super::queue::Pending;
 use super::segment::{self, Segment};
+use super::space::class::HEADER;
 use super::space::{Class, Place, Reason, SlotNumber};
 use super::write::Stamp;
 use crate::types::outcome::DiskWrite;
+
+/// Bytes of a table that are cleared at once.
+const CLEARED: usize = 1 << 20;
 
 impl Opened {
     /// A slot for a block, reserved for it; or why it has none.
@@ -69,6 +73,12 @@ impl Opened {
     fn make_anew(&self, number: u32, class: Class, stamp: Stamp) -> io::Result<()> {
         let old = self.segment(number).ok_or(io::ErrorKind::NotFound)?;
         let header = self.header(number, class, old.incarnation + 1, stamp);
+        // A longer table lies where bodies lay: nobody's bytes must ever be read as entries.
+        for at in (HEADER..header.geometry.data_start()).step_by(CLEARED) {
+            let length = (header.geometry.data_start() - at).min(CLEARED as u64);
+            let length = usize::try_from(length).expect("at most what is cleared at once");
+            segment::write(&*old.file, at, &vec![0; length])?;
+        }
         segment::write(&*old.file, 0, &header.encode())?;
         self.know(Segment::new(&header, Arc::clone(&old.file)));
         self.space().add_segment(number, class);

@@ -49,6 +49,11 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
+    /// Where the slots begin, behind the table, in bytes from the segment's start.
+    pub(super) fn data_start(self) -> u64 {
+        class::data_start(self.slots())
+    }
+
     /// Slots in the segment: as many as fit behind their table.
     pub(super) fn slots(self) -> u32 {
         class::slots_in(self.segment_bytes, self.class)
@@ -56,7 +61,7 @@ impl Geometry {
 
     /// Where the data of a slot begins.
     pub(super) fn slot_offset(self, slot: u32) -> u64 {
-        class::data_start(self.slots()) + u64::from(slot) * self.class.bytes()
+        self.data_start() + u64::from(slot) * self.class.bytes()
     }
 }
 
@@ -100,7 +105,7 @@ impl Header {
         fields.put(48, self.geometry.class.bytes().to_le_bytes());
         fields.put(56, BLOCK.to_le_bytes());
         fields.put(64, PAGE.to_le_bytes());
-        fields.put(72, class::data_start(self.geometry.slots()).to_le_bytes());
+        fields.put(72, self.geometry.data_start().to_le_bytes());
         fields.put(80, self.incarnation.to_le_bytes());
         fields.put(88, self.made_at.to_le_bytes());
         let sum = checksum::seeded(&[], &bytes[..HEADER - 4]);

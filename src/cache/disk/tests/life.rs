@@ -118,6 +118,18 @@ async fn segments_pass_from_one_class_to_another() {
 }
 
 #[tokio::test]
+async fn what_lay_in_a_segment_is_never_read_as_entries_of_a_longer_table() {
+    let mut setup = Setup::new(1, 32 * MIB);
+    setup.tuning.segment_bytes = Some(16 * MIB);
+    let world = setup.open().await;
+    fill(&world, 30, BLOCK).await;
+    world.keep(block(9, 0), PAGE).await;
+    world.close().await;
+    let report = inspect::inspect(&medium::Real, setup.path(0)).unwrap();
+    assert_eq!((report.classes[0].segments, report.wrong_entries), (1, 0));
+}
+
+#[tokio::test]
 async fn bytes_of_a_block_of_another_length_do_not_mix() {
     let setup = Setup::new(1, 32 * MIB);
     let world = setup.open().await;
