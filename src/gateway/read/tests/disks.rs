@@ -33,7 +33,7 @@ async fn shelved(capacity: u64, read_deadline: Duration) -> Shelved {
     let folder = tempfile::tempdir().expect("a folder");
     let medium = Faulty::new(Arc::new(Real));
     let name = folder.path().to_string_lossy().into_owned();
-    let metrics = Arc::new(Metrics::with_disks([name].into_iter()));
+    let metrics = Arc::new(Metrics::with_disks([name]));
     let means = disk::Means {
         medium: Arc::new(medium.clone()),
         tasks: world.gateway.tasks.clone(),
