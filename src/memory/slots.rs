@@ -26,8 +26,9 @@ pub(super) const LARGEST: usize = SMALLEST << (SIZES - 1);
 /// Bytes of one mapping.
 const REGION: usize = 64 << 20;
 
-/// Bytes of free slots that keep their memory: taking one again costs no page faults.
-const KEPT: usize = 16 << 20;
+/// Bytes of free slots that keep their memory: taking one again costs no page faults. Enough for the bursts in which blocks
+/// that come from disks push out others.
+const KEPT: usize = 64 << 20;
 
 /// The slots of one account.
 #[derive(Default)]

@@ -17,10 +17,14 @@ use crate::memory::OpenBody;
 use crate::origin;
 use crate::types;
 use crate::types::Body;
-use crate::types::layout::{PAGE, page_ceil};
+use crate::types::layout::{PAGE, page_ceil, page_floor};
 
 /// Reads of at least this many bytes are large: they fill what they ask for, in parallel, whatever came before.
 const LARGE: u64 = 1 << 20;
+
+/// How far ahead of its reader a disk is read, in bytes: enough to keep it busy, and not so much that memory has to let go of
+/// what was read before its reader comes to it.
+const DISK_AHEAD: u64 = 4 << 20;
 
 /// How often a reader that was left behind, or whose fill was given up, looks anew before it counts as a failure.
 const MOST_DETOURS: u32 = 16;
@@ -223,8 +227,11 @@ impl Reader {
     /// what the history of access suggests.
     fn wanted(&self) -> Range<u64> {
         let (size, until) = (self.body.id.size(), self.reach());
-        if self.range.end - self.range.start >= LARGE {
-            crate::types::layout::page_floor(self.at)..page_ceil(until, size)
+        let wanted = self.source.wanted(&self.body);
+        // A disk asks no price for each request: it gives what is asked for, and no more.
+        let on_disk = || self.source.tiers.run_on_disk(&wanted, self.at).is_some();
+        if self.range.end - self.range.start >= LARGE || on_disk() {
+            page_floor(self.at)..page_ceil(until, size)
         } else {
             lock(&self.body.history).widen(self.at..until, size)
         }
@@ -245,6 +252,10 @@ impl Reader {
         let run_on_disk = |offset| tiers.run_on_disk(&wanted, offset);
         let fills = fills.filter(is_worth_it);
         for (range, place) in fills.flat_map(|range| plan::places(range, run_on_disk)) {
+            if place == Place::Disk && range.start >= self.at + DISK_AHEAD {
+                self.planned = self.planned.min(range.start);
+                break;
+            }
             let fill = Fill::from(range, place);
             running.push(Arc::clone(&fill));
             self.started |= fill.range.contains(&self.at);
