@@ -39,10 +39,7 @@ fn lot(member: &Member, block: BlockId) -> f64 {
     as_float(member.weight) / -drawn.ln()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "what is drawn has 52 bits, and a capacity need not be exact"
-)]
+/// What is drawn has 52 bits, and a capacity need not be exact.
 fn as_float(number: u64) -> f64 {
     number as f64
 }

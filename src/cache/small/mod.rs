@@ -36,9 +36,9 @@ use pending::{Entry, Pushed};
 use shelf::{Read, Shelf};
 use value::{Key, Value};
 
-/// The most bytes of one thing that is kept.
-#[expect(clippy::cast_possible_truncation, reason = "64 KiB fit")]
-pub const LARGEST: usize = PAGE as usize;
+/// The most bytes of one thing that is kept: a page.
+pub const LARGEST: usize = 64 << 10;
+const _: () = assert!(LARGEST as u64 == PAGE);
 
 /// The least capacity of one disk's store: 64 files of 1 MiB.
 pub const LEAST_CAPACITY: u64 = 64 << 20;
