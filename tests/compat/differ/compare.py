@@ -1,5 +1,6 @@
 """Two answers, compared: status, every header, the body; XML as trees. What may differ is listed here, each with its reason."""
 
+import base64
 import dataclasses
 import datetime
 import re
@@ -49,9 +50,8 @@ ID_ELEMENTS = {
     "UploadId": "upload",
     "UploadIdMarker": "upload",
     "NextUploadIdMarker": "upload",
-    "ContinuationToken": "token",
-    "NextContinuationToken": "token",
 }
+TOKEN_ELEMENTS = {"ContinuationToken", "NextContinuationToken"}
 CONTROLS = re.compile(rb"&#(x[0-9a-f]{1,2}|[0-9]{1,2});", re.IGNORECASE)
 ID_HEADERS = {"x-amz-version-id": "version", "x-amz-copy-source-version-id": "version", "x-amz-abort-rule-id": "rule"}
 # Twins are made one after the other: where their dates are those of this run they count as one.
@@ -92,12 +92,19 @@ class Lens:
         return self.path(urllib.parse.unquote(re.sub(r"^https?://[^/]*", "", text)))
 
     def key(self, text):
-        # MinIO's markers name the walk that they go on with, which each listing begins anew.
-        text = re.sub(r"((?:\[|%5B)minio_cache(?::|%3A)\S*?id(?::|%3A))[0-9a-f-]{36}", r"\1{walk}", text)
+        text = without_walk(text)
         for written in (self.prefix, self.prefix.replace(" ", "+").replace("a+b", "a%2Bb"), self.prefix.replace(" ", "%20").replace("+", "%2B")):
             if written and text.startswith(written):
                 return text[len(written) :]
         return text
+
+    def token(self, text):
+        """A token of MinIO's is a marker in base64; no route's prefix is taken from it, since clients only hand it back."""
+        try:
+            marker = base64.b64decode(text, validate=True).decode()
+        except ValueError:
+            marker = ""
+        return without_walk(marker) if "minio_cache" in marker else self.id("token", text)
 
     def internal(self, text):
         """A message in which MinIO names the file of a part, which is another for each upload."""
@@ -108,6 +115,11 @@ class Lens:
 
     def date(self, value):
         return "{now}" if self.twins and is_recent(value) else value
+
+
+def without_walk(marker):
+    """MinIO's markers name the walk that they go on with, which each listing begins anew."""
+    return re.sub(r"((?:\[|%5B)minio_cache(?::|%3A)\S*?id(?::|%3A))[0-9a-f-]{36}", r"\1{walk}", marker)
 
 
 def is_recent(value):
@@ -261,6 +273,8 @@ def value_of(element, local, parent, lens):
         text = ""
     if local in ID_ELEMENTS:
         text = lens.id(ID_ELEMENTS[local], text)
+    elif local in TOKEN_ELEMENTS:
+        text = lens.token(text)
     elif local in DATE_ELEMENTS:
         text = lens.date(text)
     elif local in KEY_ELEMENTS:

@@ -1,6 +1,7 @@
 """Proves at the start of every run that the comparison sees what it is there to see: each of these falsified answers must be
 told apart from the true one, and answers that differ in what may differ must not."""
 
+import base64
 import copy
 
 from differ import compare, world
@@ -11,6 +12,9 @@ DOCUMENT = (
     b'<?xml version="1.0"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>'
     b"<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>c</Key><Size>2</Size></Contents></ListBucketResult>"
 )
+WALK = b"a[minio_cache:v2,id:6256ef18-b4ff-4857-b89d-f0f7f83d1653,p:0,s:0]"
+OTHER_WALK = WALK.replace(b"6256ef18", b"0233c499")
+TOKEN = b"<NextContinuationToken>%s</NextContinuationToken></ListBucketResult>"
 ERROR = b"<Error><Code>NoSuchKey</Code><Message>gone</Message><RequestId>1</RequestId><HostId>h</HostId></Error>"
 
 
@@ -30,6 +34,7 @@ def replace(it, old, new):
 
 OBJECT = answer(200, b"content", ("etag", '"e"'), ("content-length", "7"), ("x-amz-meta-a", "1"), ("x-amz-meta-a", "2"))
 LISTING = answer(200, DOCUMENT, ("content-type", "application/xml"), ("content-length", str(len(DOCUMENT))))
+PAGE = answer(200, DOCUMENT.replace(b"</ListBucketResult>", TOKEN % base64.b64encode(WALK)), ("content-type", "application/xml"))
 REFUSAL = answer(404, ERROR, ("content-type", "application/xml"))
 
 # True answer, what is falsified in it.
@@ -50,6 +55,7 @@ FALSIFIED = [
     (LISTING, lambda it: replace(it, b"2006-03-01", b"2007-03-01")),
     (LISTING, lambda it: setattr(it, "body", it.body[:-1])),
     (LISTING, lambda it: replace(it, b"<Name>renamed<", b"<Name>b<")),
+    (PAGE, lambda it: replace(it, base64.b64encode(WALK), base64.b64encode(WALK.replace(b"a[", b"b[")))),
     (REFUSAL, lambda it: replace(it, b"NoSuchKey", b"NoSuchBucket")),
     (REFUSAL, lambda it: replace(it, b"gone", b"lost")),
     (REFUSAL, lambda it: setattr(it, "body", b"")),
@@ -60,6 +66,7 @@ SAME = [
     (OBJECT, lambda it: it.headers.append(("x-forebay-cache", "memory"))),
     (LISTING, lambda it: replace(it, b"<Contents>", b"<Contents>\n  ")),
     (LISTING, lambda it: None),
+    (PAGE, lambda it: replace(it, base64.b64encode(WALK), base64.b64encode(OTHER_WALK))),
     (REFUSAL, lambda it: replace(it, b"<HostId>h", b"<HostId>i")),
 ]
 

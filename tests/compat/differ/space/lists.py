@@ -37,7 +37,13 @@ def maybe_continued(dice, plan, bucket, kind):
     return some_key(dice, plan, bucket)
 
 
-def found(document, tag, url):
+def found_key(document, tag):
+    """A key, which a listing may have been asked to write as in a URL."""
+    text = found(document, tag)
+    return urllib.parse.unquote_plus(text) if found(document, "EncodingType").lower() == "url" else text
+
+
+def found(document, tag):
     """The text of the first element of that name; as Forebay's own answer has it, so under the client's names."""
     start = document.find(f"<{tag}>".encode())
     if start < 0:
@@ -45,7 +51,7 @@ def found(document, tag, url):
     text = document[start + len(tag) + 2 :].split(b"<", 1)[0].decode(errors="replace")
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&#34;", '"'), ("&quot;", '"'), ("&#39;", "'"), ("&amp;", "&")):
         text = text.replace(entity, character)
-    return urllib.parse.unquote(text) if url else text
+    return text
 
 
 def objects(dice, plan):
@@ -53,13 +59,12 @@ def objects(dice, plan):
     query = common(dice, plan, bucket)
     if dice.random() < 0.5:
         query.append(("max-keys", dice.choice(COUNTS)))
-    url = any(name == "encoding-type" for name, _ in query)
     if dice.random() < 0.4:
         if dice.random() < 0.5:
             query.append(("marker", maybe_continued(dice, plan, bucket, f"marker {bucket}")))
 
         def learn(side, view, answer):
-            side.markers[f"marker {bucket}"] = bare(view, bucket, found(answer.body, "NextMarker", url))
+            side.markers[f"marker {bucket}"] = bare(view, bucket, found_key(answer.body, "NextMarker"))
 
         return Step("ListObjects", "GET", bucket, None, query, learn=learn)
     query.append(("list-type", dice.choices(["2", "1", "3", ""], [95, 1, 1, 1])[0]))
@@ -72,7 +77,7 @@ def objects(dice, plan):
         query.append(("continuation-token", lambda view: view.marker(f"token {bucket}", default)))
 
     def learn(side, _, answer):
-        side.markers[f"token {bucket}"] = found(answer.body, "NextContinuationToken", False)
+        side.markers[f"token {bucket}"] = found(answer.body, "NextContinuationToken")
 
     return Step("ListObjectsV2", "GET", bucket, None, query, learn=learn)
 
@@ -85,7 +90,6 @@ def bare(view, bucket, marker):
 def versions(dice, plan):
     bucket = plan.bucket(dice)
     query = [("versions", ""), *common(dice, plan, bucket)]
-    url = any(name == "encoding-type" for name, _ in query)
     if dice.random() < 0.5:
         query.append(("max-keys", dice.choice(COUNTS)))
     if dice.random() < 0.4:
@@ -95,8 +99,8 @@ def versions(dice, plan):
             query.append(("version-id-marker", lambda view: view.marker(f"version {bucket}", default)))
 
     def learn(side, view, answer):
-        side.markers[f"version key {bucket}"] = bare(view, bucket, found(answer.body, "NextKeyMarker", url))
-        side.markers[f"version {bucket}"] = found(answer.body, "NextVersionIdMarker", False)
+        side.markers[f"version key {bucket}"] = bare(view, bucket, found_key(answer.body, "NextKeyMarker"))
+        side.markers[f"version {bucket}"] = found(answer.body, "NextVersionIdMarker")
 
     return Step("ListObjectVersions", "GET", bucket, None, query, learn=learn)
 
@@ -104,7 +108,6 @@ def versions(dice, plan):
 def uploads(dice, plan):
     bucket = plan.bucket(dice)
     query = [("uploads", ""), *common(dice, plan, bucket)]
-    url = any(name == "encoding-type" for name, _ in query)
     if dice.random() < 0.5:
         query.append(("max-uploads", dice.choice(COUNTS)))
     if dice.random() < 0.35:
@@ -113,8 +116,8 @@ def uploads(dice, plan):
             query.append(("upload-id-marker", lambda view: view.marker(f"upload {bucket}", "")))
 
     def learn(side, view, answer):
-        side.markers[f"upload key {bucket}"] = bare(view, bucket, found(answer.body, "NextKeyMarker", url))
-        side.markers[f"upload {bucket}"] = found(answer.body, "NextUploadIdMarker", False)
+        side.markers[f"upload key {bucket}"] = bare(view, bucket, found_key(answer.body, "NextKeyMarker"))
+        side.markers[f"upload {bucket}"] = found(answer.body, "NextUploadIdMarker")
 
     return Step("ListMultipartUploads", "GET", bucket, None, query, learn=learn)
 
