@@ -1,4 +1,5 @@
-//! The verification of signatures by s3s: its only use, and the only place that knows its types.
+//! The verification of signatures: of plain reads in the lean [`lane`](super::lane), of everything else by s3s. This is
+//! s3s' only use, and the only place that knows its types.
 //!
 //! s3s sees a request's head with an empty body. Bodies are decoded and verified in [`super::payload`], because s3s holds a
 //! whole chunk (up to 4 GiB, as the client likes) in memory before it hands it on, and takes a body that ends between two
@@ -24,6 +25,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::claim::{Presigned, Signed, TIME};
 use super::error::{Code, Refusal};
+use super::lane::Lane;
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
 
@@ -32,6 +34,7 @@ const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// Verifies the signature of a request's head.
 pub(super) struct Verifier {
+    lane: Lane,
     service: S3Service,
     /// The same for signatures of any age, which this side has judged.
     ageless: S3Service,
@@ -46,6 +49,7 @@ impl Verifier {
         Self {
             service: service(Arc::clone(&auth), seconds),
             ageless: service(auth, u32::MAX),
+            lane: Lane::new(skew, clock.clone()),
             skew,
             clock,
         }
@@ -56,6 +60,19 @@ impl Verifier {
     /// # Errors
     /// S3's refusal: wrong signature, unknown key, skewed clock, expired URL.
     pub(super) async fn verify(
+        &self,
+        parts: &Parts,
+        signed: &Signed,
+        auth: &Auth,
+    ) -> Result<Identity, Refusal> {
+        match self.lane.verify(parts, signed, auth) {
+            Some(identity) => Ok(identity.clone()),
+            None => self.verify_any(parts, signed, auth).await,
+        }
+    }
+
+    /// As [`Verifier::verify`], for requests of any form.
+    async fn verify_any(
         &self,
         parts: &Parts,
         signed: &Signed,
@@ -85,6 +102,44 @@ impl Verifier {
                 response.body().bytes().as_deref().unwrap_or_default(),
             )),
         }
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Verifier {
+    #[cfg(test)]
+    pub(super) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// Signs a request for `secret` as the lane would have it signed, putting the signature in the place of `@`, and gives
+    /// whom the lane and s3s take it to be from; none where it is nothing for the lane.
+    pub(super) async fn both(
+        &self,
+        parts: &mut Parts,
+        auth: &Auth,
+        secret: &crate::types::Secret,
+    ) -> Option<[Option<String>; 2]> {
+        use super::claim::Claim;
+        use super::{lane, query::Query, signing};
+        let query = Query::parse(parts.uri.query().unwrap_or_default()).ok()?;
+        let Ok(Claim::Signed(unsigned)) = Claim::parse(&parts.headers, &query) else {
+            return None;
+        };
+        let text = lane::string_to_sign(parts, &unsigned)?;
+        let key = signing::key(secret, &unsigned.date, &unsigned.region);
+        let signature = aws_lc_rs::hmac::sign(&key, text.as_bytes());
+        let written = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let written = written.replace('@', &hex::encode(signature));
+        let written = HeaderValue::from_str(&written).ok()?;
+        parts.headers.insert(header::AUTHORIZATION, written);
+        let Ok(Claim::Signed(signed)) = Claim::parse(&parts.headers, &query) else {
+            return None;
+        };
+        let lean = self.lane.verify(parts, &signed, auth);
+        let full = self.verify_any(parts, &signed, auth).await;
+        let name = |identity: &Identity| identity.access_key_id.clone();
+        Some([lean.map(name), full.as_ref().ok().map(name)])
     }
 }
 

@@ -5,12 +5,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest::{Context as Digest, SHA256};
 use bytes::{Buf, Bytes};
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use sha2::{Digest, Sha256};
 
 use super::payload::{incomplete, next_data};
 use super::signing::ChunkSigner;
@@ -42,7 +42,7 @@ enum State {
     Size,
     Data {
         left: u64,
-        sha256: Sha256,
+        sha256: Digest,
         signature: Option<String>,
     },
     Ended,
@@ -108,12 +108,12 @@ impl Chunked {
         if size > 0 {
             self.state = State::Data {
                 left: size,
-                sha256: Sha256::new(),
+                sha256: Digest::new(&SHA256),
                 signature,
             };
             return Ok(());
         }
-        self.check_chunk(Sha256::new(), signature)?;
+        self.check_chunk(Digest::new(&SHA256), signature)?;
         self.read_trailers().await?;
         if self.left > 0 {
             return Err(incomplete());
@@ -136,7 +136,7 @@ impl Chunked {
         }
     }
 
-    fn check_chunk(&mut self, sha256: Sha256, signature: Option<String>) -> Result<(), BoxError> {
+    fn check_chunk(&mut self, sha256: Digest, signature: Option<String>) -> Result<(), BoxError> {
         let Some(signer) = &mut self.signer else {
             return Ok(());
         };

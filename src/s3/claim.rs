@@ -36,7 +36,8 @@ pub(super) struct Signed {
     pub(super) time: String,
     /// Where the signature is in the query.
     pub(super) presigned: Option<Presigned>,
-    headers: Vec<String>,
+    /// The names of the signed headers in lower case, between `;`.
+    headers: String,
 }
 
 /// What only a presigned URL says.
@@ -119,9 +120,9 @@ impl Signed {
         })
     }
 
-    /// The names of the signed headers, as they were written.
-    pub(super) fn header_names(&self) -> String {
-        self.headers.join(";")
+    /// The names of the signed headers in lower case, between `;`.
+    pub(super) fn header_names(&self) -> &str {
+        &self.headers
     }
 
     fn from_query(query: &Query, present: &HeaderMap) -> Result<Self, Refusal> {
@@ -177,7 +178,7 @@ impl Signed {
             signature: signature.to_owned(),
             time: String::new(),
             presigned: None,
-            headers: headers.split(';').map(str::to_ascii_lowercase).collect(),
+            headers: headers.to_ascii_lowercase(),
         })
     }
 
@@ -187,15 +188,12 @@ impl Signed {
         if headers.get_all(header::HOST).iter().count() > 1 || headers.values().any(opaque) {
             return Err(Refusal::new(Code::SignatureDoesNotMatch));
         }
-        if let Some(missing) = self
-            .headers
-            .iter()
-            .find(|name| !headers.contains_key(*name))
-        {
+        let mut names = self.headers.split(';');
+        if let Some(missing) = names.find(|name| !headers.contains_key(*name)) {
             return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", missing));
         }
         let must = |name: &&str| *name == header::HOST.as_str() || name.starts_with("x-amz-");
-        let signed = |name: &str| self.headers.iter().any(|other| other == name);
+        let signed = |name: &str| self.headers.split(';').any(|other| other == name);
         let unsigned: Vec<&str> = headers
             .keys()
             .map(http::HeaderName::as_str)

@@ -15,6 +15,7 @@ mod form;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod headers;
+mod lane;
 mod parameters;
 mod patience;
 mod payload;

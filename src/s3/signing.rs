@@ -1,33 +1,37 @@
 //! The signatures that s3s does not check: of a form's policy, and inside of a chunked body, where each chunk's covers the
 //! one before and the first covers the request's.
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 
 use crate::types::Secret;
 
 /// The SHA-256 of nothing, which a chunk's string to sign carries where a request's has its headers.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// The block of SHA-256 in bytes (RFC 2104).
-const BLOCK: usize = 64;
+pub(super) const EMPTY_SHA256: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The key that signs for `date` (`YYYYMMDD`) in `region`.
-pub(super) fn key(secret: &Secret, date: &str, region: &str) -> [u8; 32] {
-    let key = hmac(format!("AWS4{}", secret.expose()).as_bytes(), date);
-    let key = hmac(&hmac(&key, region), "s3");
-    hmac(&key, "aws4_request")
+pub(super) fn key(secret: &Secret, date: &str, region: &str) -> hmac::Key {
+    let secret = format!("AWS4{}", secret.expose());
+    let first = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
+    [date, region, "s3", "aws4_request"]
+        .iter()
+        .fold(first, |key, part| {
+            let next = hmac::sign(&key, part.as_bytes());
+            hmac::Key::new(HMAC_SHA256, next.as_ref())
+        })
 }
 
 /// Whether `signature`, in hexadecimal digits, is that of `text`.
-pub(super) fn signs(key: &[u8; 32], text: &str, signature: &str) -> bool {
-    equal(
-        hex::encode(hmac(key, text)).as_bytes(),
-        signature.as_bytes(),
-    )
+pub(super) fn signs(key: &hmac::Key, text: &str, signature: &str) -> bool {
+    let expected = hex::encode(hmac::sign(key, text.as_bytes()));
+    equal(&expected, signature)
 }
 
 /// Verifies the signatures of a body's chunks in their order.
 pub(super) struct ChunkSigner {
-    key: [u8; 32],
+    key: hmac::Key,
     /// Date and time, scope.
     preamble: String,
     previous: String,
@@ -44,8 +48,8 @@ impl ChunkSigner {
     }
 
     /// Whether `signature` is that of the next chunk, whose bytes have been put into `sha256`.
-    pub(super) fn chunk(&mut self, sha256: Sha256, signature: &str) -> bool {
-        let hash = hex::encode(sha256.finalize());
+    pub(super) fn chunk(&mut self, sha256: digest::Context, signature: &str) -> bool {
+        let hash = hex::encode(sha256.finish());
         self.check(
             "AWS4-HMAC-SHA256-PAYLOAD",
             &format!("{EMPTY_SHA256}\n{hash}"),
@@ -55,57 +59,27 @@ impl ChunkSigner {
 
     /// Whether `signature` is that of the trailers, written as `name:value\n` each.
     pub(super) fn trailers(&mut self, canonical: &str, signature: &str) -> bool {
-        let hash = hex::encode(Sha256::digest(canonical));
+        let hash = hex::encode(digest::digest(&SHA256, canonical.as_bytes()));
         self.check("AWS4-HMAC-SHA256-TRAILER", &hash, signature)
     }
 
     fn check(&mut self, kind: &str, hashes: &str, signature: &str) -> bool {
         let text = format!("{kind}\n{}\n{}\n{hashes}", self.preamble, self.previous);
-        let expected = hex::encode(hmac(&self.key, &text));
-        let holds = equal(expected.as_bytes(), signature.as_bytes());
+        let expected = hex::encode(hmac::sign(&self.key, text.as_bytes()));
+        let holds = equal(&expected, signature);
         self.previous = expected;
         holds
     }
 }
 
 /// Compares in a time that does not tell where the first difference is.
-fn equal(one: &[u8], other: &[u8]) -> bool {
-    let differences = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
-    one.len() == other.len() && differences == 0
-}
-
-/// HMAC-SHA256 (RFC 2104).
-fn hmac(key: &[u8], message: &str) -> [u8; 32] {
-    let mut padded = [0; BLOCK];
-    if key.len() > BLOCK {
-        padded[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        padded[..key.len()].copy_from_slice(key);
-    }
-    let pad = |with: u8| padded.map(|byte| byte ^ with);
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message);
-    let outer = Sha256::new().chain_update(pad(0x5c));
-    outer.chain_update(inner.finalize()).finalize().into()
+fn equal(one: &str, other: &str) -> bool {
+    verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hmac_gives_the_vectors_of_rfc_4231() {
-        assert_eq!(
-            hex::encode(hmac(b"Jefe", "what do ya want for nothing?")),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-        assert_eq!(
-            hex::encode(hmac(
-                &[0xaa; 131],
-                "Test Using Larger Than Block-Size Key - Hash Key First"
-            )),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
-        );
-    }
 
     /// The example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
     #[test]
@@ -131,9 +105,10 @@ mod tests {
                 "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
             ),
         ] {
-            let sha256 = Sha256::new().chain_update(vec![b'a'; length]);
+            let mut sha256 = digest::Context::new(&SHA256);
+            sha256.update(&vec![b'a'; length]);
             assert!(signer.chunk(sha256, signature), "{length}");
         }
-        assert!(!signer.chunk(Sha256::new(), "b6c6"));
+        assert!(!signer.chunk(digest::Context::new(&SHA256), "b6c6"));
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Computed piece by piece, so that a body is never held whole. Says nothing about what a mismatch means.
 
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use md5::Digest as _;
 use md5::Md5;
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
 use xxhash_rust::xxh3::Xxh3;
 use xxhash_rust::xxh64::Xxh64;
 
@@ -34,9 +33,7 @@ pub(crate) enum Hasher {
     Md5(Md5),
     Crc32(crc_fast::Digest),
     Crc64(crc_fast::Digest),
-    Sha1(Sha1),
-    Sha256(Box<Sha256>),
-    Sha512(Box<Sha512>),
+    Sha(Context),
     Xxh3(Box<Xxh3>),
     Xxh64(Box<Xxh64>),
     Xxh128(Box<Xxh3>),
@@ -88,9 +85,9 @@ impl Algorithm {
             Self::Crc32 => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
             Self::Crc32c => Hasher::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
             Self::Crc64Nvme => Hasher::Crc64(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
-            Self::Sha1 => Hasher::Sha1(Sha1::new()),
-            Self::Sha256 => Hasher::Sha256(Box::default()),
-            Self::Sha512 => Hasher::Sha512(Box::default()),
+            Self::Sha1 => Hasher::Sha(Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
+            Self::Sha256 => Hasher::Sha(Context::new(&SHA256)),
+            Self::Sha512 => Hasher::Sha(Context::new(&SHA512)),
             Self::Xxhash3 => Hasher::Xxh3(Box::default()),
             Self::Xxhash64 => Hasher::Xxh64(Box::new(Xxh64::new(0))),
             Self::Xxhash128 => Hasher::Xxh128(Box::default()),
@@ -129,9 +126,7 @@ impl Hasher {
         match self {
             Self::Md5(md5) => md5.update(bytes),
             Self::Crc32(crc) | Self::Crc64(crc) => crc.update(bytes),
-            Self::Sha1(sha1) => sha1.update(bytes),
-            Self::Sha256(sha256) => sha256.update(bytes),
-            Self::Sha512(sha512) => sha512.update(bytes),
+            Self::Sha(sha) => sha.update(bytes),
             Self::Xxh3(xxh3) | Self::Xxh128(xxh3) => xxh3.update(bytes),
             Self::Xxh64(xxh64) => xxh64.update(bytes),
         }
@@ -144,9 +139,7 @@ impl Hasher {
             // A 32-bit CRC lies in the lower half of the register.
             Self::Crc32(crc) => crc.finalize().to_be_bytes()[4..].to_vec(),
             Self::Crc64(crc) => crc.finalize().to_be_bytes().to_vec(),
-            Self::Sha1(sha1) => sha1.finalize().to_vec(),
-            Self::Sha256(sha256) => sha256.finalize().to_vec(),
-            Self::Sha512(sha512) => sha512.finalize().to_vec(),
+            Self::Sha(sha) => sha.finish().as_ref().to_vec(),
             Self::Xxh3(xxh3) => xxh3.digest().to_be_bytes().to_vec(),
             Self::Xxh64(xxh64) => xxh64.digest().to_be_bytes().to_vec(),
             Self::Xxh128(xxh3) => xxh3.digest128().to_be_bytes().to_vec(),

@@ -2,6 +2,7 @@
 
 mod browser_forms;
 mod forms;
+mod lane;
 mod properties;
 mod support;
 

@@ -11,6 +11,7 @@ mod form;
 mod form_policy;
 mod headers;
 mod key;
+mod lane;
 mod place;
 mod policy;
 mod query;
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Target] = &[
     form_policy::TARGET,
     headers::TARGET,
     key::TARGET,
+    lane::TARGET,
     place::TARGET,
     policy::TARGET,
     query::TARGET,

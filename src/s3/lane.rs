@@ -1,0 +1,284 @@
+//! The lean lane: verifies the signatures of plain reads without s3s.
+//!
+//! It judges only a request that is its own canonical form: a GET or HEAD, signed in `Authorization`, whose path, query and
+//! signed headers are hashed as they came, with the signing key at hand from the request before. Whatever looks different,
+//! and whatever does not hold, is left to [`super::auth`]: no refusal is worded here, and nothing is let through here that
+//! would be refused there (`tests` and the fuzz target `lane` hold it to that).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::hmac;
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::claim::{ALGORITHM, Signed, TIME};
+use super::signing;
+use crate::auth::{Auth, Identity};
+use crate::clock::Clock;
+use crate::types::Secret;
+
+/// Signing keys that are remembered. There is one a day for each access key and region; beyond that all are forgotten.
+const MOST_KEYS: usize = 4096;
+
+/// What a read may say of its payload: that it is not signed, or that it is empty.
+const PAYLOADS: [&str; 2] = ["UNSIGNED-PAYLOAD", signing::EMPTY_SHA256];
+
+/// Headers that s3s reads besides those that are signed; a plain read has none of them.
+const OTHER_FORMS: [&str; 3] = [
+    "transfer-encoding",
+    "x-amz-decoded-content-length",
+    "x-amz-trailer",
+];
+
+/// Verifies plain reads.
+pub(super) struct Lane {
+    keys: ArcSwap<Keys>,
+    skew: Duration,
+    clock: Clock,
+}
+
+/// By access key. Whoever inserts does so to a copy: that happens once a day for each of them.
+type Keys = HashMap<String, Vec<Arc<Known>>>;
+
+struct Known {
+    date: String,
+    region: String,
+    /// Of which the key was made: a reload may have changed it.
+    secret: Secret,
+    key: hmac::Key,
+}
+
+impl Lane {
+    /// A lane that bears clocks that differ by `skew`.
+    pub(super) fn new(skew: Duration, clock: Clock) -> Self {
+        Self {
+            keys: ArcSwap::default(),
+            skew,
+            clock,
+        }
+    }
+
+    /// The identity that signed the request; none where this lane cannot tell.
+    pub(super) fn verify<'a>(
+        &self,
+        parts: &Parts,
+        signed: &Signed,
+        auth: &'a Auth,
+    ) -> Option<&'a Identity> {
+        if !is_plain(parts, signed) || !self.is_timely(signed) {
+            return None;
+        }
+        let identity = auth.identity(&signed.access_key_id)?;
+        let text = string_to_sign(parts, signed)?;
+        let mut signature = [0; 32];
+        hex::decode_to_slice(&signed.signature, &mut signature).ok()?;
+        match self.known(signed, &identity.secret) {
+            Some(known) => hmac::verify(&known.key, text.as_bytes(), &signature).ok()?,
+            None => {
+                let key = signing::key(&identity.secret, &signed.date, &signed.region);
+                hmac::verify(&key, text.as_bytes(), &signature).ok()?;
+                self.remember(signed, &identity.secret, key);
+            }
+        }
+        Some(identity)
+    }
+
+    fn is_timely(&self, signed: &Signed) -> bool {
+        let time = DateTime::strptime(TIME, &signed.time);
+        let time = time.and_then(|time| time.to_zoned(TimeZone::UTC));
+        let Ok(time) = time.map(|time| SystemTime::from(time.timestamp())) else {
+            return false;
+        };
+        let now = self.clock.wall();
+        let apart = now
+            .duration_since(time)
+            .or_else(|_| time.duration_since(now));
+        apart.is_ok_and(|apart| apart <= self.skew)
+    }
+
+    fn known(&self, signed: &Signed, secret: &Secret) -> Option<Arc<Known>> {
+        let keys = self.keys.load();
+        let mut known = keys.get(&signed.access_key_id)?.iter();
+        let known = known.find(|it| it.date == signed.date && it.region == signed.region)?;
+        (known.secret == *secret).then(|| Arc::clone(known))
+    }
+
+    /// Keeps the key of a signature that held, and no key of its access key's from before that day.
+    fn remember(&self, signed: &Signed, secret: &Secret, key: hmac::Key) {
+        let known = Arc::new(Known {
+            date: signed.date.clone(),
+            region: signed.region.clone(),
+            secret: secret.clone(),
+            key,
+        });
+        self.keys.rcu(|keys| {
+            let mut keys = Keys::clone(keys);
+            if keys.values().map(Vec::len).sum::<usize>() >= MOST_KEYS {
+                keys.clear();
+            }
+            let own = keys.entry(signed.access_key_id.clone()).or_default();
+            own.retain(|other| other.date == known.date && other.region != known.region);
+            own.push(Arc::clone(&known));
+            keys
+        });
+    }
+}
+
+/// What is signed; none where a signed header is not its own canonical form, or the signed headers are not in order.
+pub(super) fn string_to_sign(parts: &Parts, signed: &Signed) -> Option<String> {
+    let hash = canonical_hash(parts, signed)?;
+    let (time, date, region) = (&signed.time, &signed.date, &signed.region);
+    let hash = hex::encode(hash);
+    Some(format!(
+        "{ALGORITHM}\n{time}\n{date}/{region}/s3/aws4_request\n{hash}"
+    ))
+}
+
+/// Whether the request is its own canonical form, but for its headers.
+fn is_plain(parts: &Parts, signed: &Signed) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    matches!(parts.method, Method::GET | Method::HEAD)
+        && signed.presigned.is_none()
+        && parts.uri.authority().is_none()
+        && is_canonical_path(parts.uri.path())
+        && is_canonical_query(query)
+        && OTHER_FORMS
+            .iter()
+            .all(|name| !parts.headers.contains_key(*name))
+        && (parts.headers.get_all(header::CONTENT_LENGTH).iter()).all(|length| length == "0")
+        && is_strict(&parts.headers, signed)
+}
+
+/// Whether `Authorization` and `x-amz-date` are written in the one way that every reader understands alike.
+fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
+    let Signed {
+        access_key_id,
+        date,
+        region,
+        signature,
+        ..
+    } = signed;
+    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let is_region = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let names = signed.header_names();
+    let written = only(headers, header::AUTHORIZATION.as_str()).unwrap_or_default();
+    let rest = written
+        .strip_prefix(ALGORITHM)
+        .and_then(|rest| rest.strip_prefix(" Credential="))
+        .and_then(|rest| rest.strip_prefix(access_key_id.as_str())?.strip_prefix('/'))
+        .and_then(|rest| rest.strip_prefix(date.as_str())?.strip_prefix('/'))
+        .and_then(|rest| rest.strip_prefix(region.as_str()))
+        .and_then(|rest| rest.strip_prefix("/s3/aws4_request,"))
+        .map(|rest| rest.strip_prefix(' ').unwrap_or(rest))
+        .and_then(|rest| rest.strip_prefix("SignedHeaders="))
+        .and_then(|rest| rest.strip_prefix(names)?.strip_prefix(','))
+        .map(|rest| rest.strip_prefix(' ').unwrap_or(rest))
+        .and_then(|rest| rest.strip_prefix("Signature="));
+    rest == Some(signature.as_str())
+        && !access_key_id.is_empty()
+        && access_key_id.bytes().all(is_id)
+        && !region.is_empty()
+        && region.bytes().all(is_region)
+        && signature.len() == 64
+        && signature
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && date.len() == 8
+        && signed.time.starts_with(date.as_str())
+        && only(headers, "x-amz-date") == Some(signed.time.as_str())
+        && only(headers, "x-amz-content-sha256").is_some_and(|it| PAYLOADS.contains(&it))
+}
+
+/// The SHA-256 of the canonical request; none as for [`string_to_sign`].
+fn canonical_hash(parts: &Parts, signed: &Signed) -> Option<digest::Digest> {
+    let mut hash = digest::Context::new(&SHA256);
+    let mut put = |pieces: &[&str]| pieces.iter().for_each(|it| hash.update(it.as_bytes()));
+    let query = parts.uri.query().unwrap_or_default();
+    put(&[
+        parts.method.as_str(),
+        "\n",
+        parts.uri.path(),
+        "\n",
+        query,
+        "\n",
+    ]);
+    let names = signed.header_names();
+    let mut before = "";
+    for name in names.split(';') {
+        let value = only(&parts.headers, name)?;
+        if name <= before || name == header::AUTHORIZATION.as_str() || !is_canonical_value(value) {
+            return None;
+        }
+        put(&[name, ":", value, "\n"]);
+        before = name;
+    }
+    let payload = only(&parts.headers, "x-amz-content-sha256")?;
+    put(&["\n", names, "\n", payload]);
+    Some(hash.finish())
+}
+
+/// The header's value, where it is there once and is text.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Visible characters, and single blanks between them.
+fn is_canonical_value(value: &str) -> bool {
+    let visible = |byte: u8| (b' '..=b'~').contains(&byte);
+    !value.starts_with(' ')
+        && !value.ends_with(' ')
+        && !value.contains("  ")
+        && value.bytes().all(visible)
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// Whether everything that has to be encoded is, in upper case, and nothing else (RFC 3986, section 2.3).
+fn is_canonical_path(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let canonical = match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| match byte {
+                    Some(byte @ b'0'..=b'9') => Some(byte - b'0'),
+                    Some(byte @ b'A'..=b'F') => Some(byte - b'A' + 10),
+                    Some(_) | None => None,
+                };
+                let decoded = digit(bytes.next()).zip(digit(bytes.next()));
+                decoded.is_some_and(|(high, low)| {
+                    let decoded = high << 4 | low;
+                    !is_unreserved(decoded) && decoded != b'/'
+                })
+            }
+            byte => is_unreserved(byte) || byte == b'/',
+        };
+        if !canonical {
+            return false;
+        }
+    }
+    path.starts_with('/')
+}
+
+/// Whether the query is empty or made of `name=value` in order of their names, of characters that need no encoding.
+fn is_canonical_query(query: &str) -> bool {
+    let mut before = "";
+    query.is_empty()
+        || query.split('&').all(|pair| {
+            let Some((name, value)) = pair.split_once('=') else {
+                return false;
+            };
+            let in_order = name > before;
+            before = name;
+            in_order && name.bytes().chain(value.bytes()).all(is_unreserved)
+        })
+}
