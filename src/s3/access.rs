@@ -2,6 +2,7 @@
 //!
 //! A request is told once, when its answer's body has ended or was dropped: the body is wrapped, and the wrapper tells.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -89,12 +90,13 @@ impl Entry {
         self.span.record("operation", operation.name.as_str());
     }
 
-    pub(super) fn target_path(&self) -> String {
-        match &self.target {
-            Target::Service => "/".to_owned(),
-            Target::Bucket(bucket) => format!("/{bucket}"),
-            Target::Object(bucket, key) => format!("/{bucket}/{key}"),
-        }
+    /// The target as a path.
+    pub(super) fn target_path(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| match &self.target {
+            Target::Service => f.write_str("/"),
+            Target::Bucket(bucket) => write!(f, "/{bucket}"),
+            Target::Object(bucket, key) => write!(f, "/{bucket}/{key}"),
+        })
     }
 
     pub(super) fn failed(&mut self, code: &str) {
@@ -172,11 +174,11 @@ pub(super) fn audit(
     match denied {
         Some(action) => tracing::info!(
             target: "forebay::audit",
-            request_id, principal = name, operation, target = target.as_str(), action, "denied"
+            request_id, principal = name, operation, %target, action, "denied"
         ),
         None => tracing::debug!(
             target: "forebay::audit",
-            request_id, principal = name, operation, target = target.as_str(), "allowed"
+            request_id, principal = name, operation, %target, "allowed"
         ),
     }
 }

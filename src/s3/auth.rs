@@ -9,13 +9,12 @@
 //! time in `Date`, and a presigned URL that covers a payload's hash (`X-Amz-Content-Sha256`).
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
-use jiff::tz::TimeZone;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::route::S3Route;
@@ -23,7 +22,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::claim::{Presigned, Signed, TIME};
+use super::claim::{Presigned, Signed, moment};
 use super::error::{Code, Refusal};
 use super::lane::Lane;
 use crate::auth::{Auth, Identity};
@@ -147,9 +146,7 @@ impl Verifier {
     /// A presigned URL holds from its time on, but for the skew of clocks, and until it expires.
     fn check_age(&self, time: &str, presigned: &Presigned) -> Result<(), Refusal> {
         let malformed = || Refusal::new(Code::AuthorizationQueryParametersError);
-        let time = jiff::civil::DateTime::strptime(TIME, time).map_err(|_| malformed())?;
-        let time = time.to_zoned(TimeZone::UTC).map_err(|_| malformed())?;
-        let (time, now) = (SystemTime::from(time.timestamp()), self.clock.wall());
+        let (time, now) = (moment(time).ok_or_else(malformed)?, self.clock.wall());
         if now + self.skew < time {
             return Err(Refusal::new(Code::RequestTimeTooSkewed));
         }

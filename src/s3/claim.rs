@@ -3,8 +3,12 @@
 //! Refuses what the verifier would let through or does not know: other mechanisms than SigV4, two at once, signed headers
 //! that are missing, and `host` or `x-amz-*` headers that are present but not signed.
 
+use std::time::SystemTime;
+
 use http::{HeaderMap, header};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::error::{Code, Refusal};
 use super::query::Query;
@@ -183,7 +187,10 @@ impl Signed {
     }
 
     fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let opaque = |value: &http::HeaderValue| std::str::from_utf8(value.as_bytes()).is_err();
+        let opaque = |value: &http::HeaderValue| {
+            let bytes = value.as_bytes();
+            !bytes.is_ascii() && std::str::from_utf8(bytes).is_err()
+        };
         // A second host would be signed with the first, and a value that is no text not at all.
         if headers.get_all(header::HOST).iter().count() > 1 || headers.values().any(opaque) {
             return Err(Refusal::new(Code::SignatureDoesNotMatch));
@@ -223,8 +230,28 @@ fn signing_time(headers: &HeaderMap) -> Result<String, Refusal> {
     })
 }
 
+/// The moment that SigV4 writes so.
+pub(super) fn moment(time: &str) -> Option<SystemTime> {
+    let [b'0'..=b'9', .., b'Z'] = time.as_bytes() else {
+        return None;
+    };
+    let number = |from: usize, digits: usize| {
+        let digits = time.get(from..from + digits)?;
+        let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i8>().ok().filter(|_| all)
+    };
+    let year = time.get(..4)?.parse().ok()?;
+    let (month, day) = (number(4, 2)?, number(6, 2)?);
+    let (hour, minute, second) = (number(9, 2)?, number(11, 2)?, number(13, 2)?);
+    if time.len() != 16 || time.as_bytes()[8] != b'T' {
+        return None;
+    }
+    let date = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+}
+
 fn basic_time(value: &str) -> Option<String> {
-    if jiff::civil::DateTime::strptime(TIME, value).is_ok() {
+    if moment(value).is_some() {
         return Some(value.to_owned());
     }
     let time = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
@@ -254,6 +281,23 @@ mod tests {
     use proptest::sample::subsequence;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_moment_is_read_as_jiff_reads_it(year in 1..9999i16, seconds in 0..31_622_400i64, at in 0..16usize, byte in "[ -~]") {
+            let start = DateTime::new(year, 1, 1, 0, 0, 0, 0).and_then(|it| it.to_zoned(TimeZone::UTC)).expect("a year");
+            let time = start.timestamp().checked_add(jiff::SignedDuration::from_secs(seconds)).expect("a time");
+            let written = time.strftime(TIME).to_string();
+            prop_assert_eq!(moment(&written), Some(SystemTime::from(time)));
+            let mut changed = written.clone();
+            changed.replace_range(at..=at, &byte);
+            if let Some(other) = moment(&changed) {
+                let read = DateTime::strptime(TIME, &changed).and_then(|it| it.to_zoned(TimeZone::UTC)).expect("a time");
+                prop_assert_eq!(other, SystemTime::from(read.timestamp()));
+            }
+            prop_assert_eq!(moment(&format!("{written}Z")), None);
+        }
+    }
 
     const CREDENTIAL: &str = "Credential=FB/20261123/mars-1/s3/aws4_request";
 

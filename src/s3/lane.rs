@@ -7,17 +7,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::hmac;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
-use super::claim::{ALGORITHM, Signed, TIME};
+use super::claim::{ALGORITHM, Signed, moment};
 use super::signing;
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
@@ -90,9 +88,7 @@ impl Lane {
     }
 
     fn is_timely(&self, signed: &Signed) -> bool {
-        let time = DateTime::strptime(TIME, &signed.time);
-        let time = time.and_then(|time| time.to_zoned(TimeZone::UTC));
-        let Ok(time) = time.map(|time| SystemTime::from(time.timestamp())) else {
+        let Some(time) = moment(&signed.time) else {
             return false;
         };
         let now = self.clock.wall();

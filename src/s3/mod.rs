@@ -160,7 +160,7 @@ impl<G: Backend> Door<G> {
             Err(failure) => {
                 let about = About {
                     method: &method,
-                    resource: entry.target_path(),
+                    resource: entry.target_path().to_string(),
                     request_id: &entry.request_id,
                     host_id: &host_id,
                 };
@@ -211,8 +211,8 @@ impl<G: Backend> Door<G> {
                 self.read(&context, &caller, parts, query, aim).await
             }
             (_, _) => {
-                self.forward(&context, &caller, parts, query, operation, body)
-                    .await
+                let forwarded = self.forward(&context, &caller, parts, query, operation, body);
+                Box::pin(forwarded).await
             }
         };
         match outcome {

@@ -75,6 +75,14 @@ fn name(
     copies: bool,
 ) -> Result<OperationName, Refusal> {
     let scope = scope(target);
+    if query.0.is_empty() && scope == Scope::Object {
+        // Most requests are these, and need no search.
+        match *method {
+            Method::GET => return Ok(OperationName::GetObject),
+            Method::HEAD => return Ok(OperationName::HeadObject),
+            _ => {}
+        }
+    }
     let sub_resource = sub_resource(query)?;
     let candidates = OperationName::ALL.iter().filter(|name| {
         let spec = name.spec();

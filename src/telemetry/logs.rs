@@ -9,10 +9,12 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, FilterFn};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::batches::Batches;
 use super::{Error, access, traces};
 use crate::types::BoxError;
 
@@ -56,6 +58,7 @@ impl Default for Config {
 #[must_use]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
+    batches: Batches,
 }
 
 impl Telemetry {
@@ -64,6 +67,7 @@ impl Telemetry {
     /// # Errors
     /// Where the filter or the endpoint is invalid, or a subscriber is installed already.
     pub fn install(config: &Config, node: &str) -> Result<Self, Error> {
+        let batches = Batches::start().map_err(Error::Thread)?;
         let traces = match &config.otlp_endpoint {
             Some(endpoint) => Some(traces::provider(endpoint, node)?),
             None => None,
@@ -76,15 +80,17 @@ impl Telemetry {
                 .with_filter(FilterFn::new(|it| it.target().starts_with("forebay")))
         });
         tracing_subscriber::registry()
-            .with(log_layer(config)?)
+            .with(log_layer(config, &batches)?)
             .with(layer)
             .try_init()
             .map_err(|error| Error::Subscriber(error.into()))?;
-        Ok(Self { traces })
+        Ok(Self { traces, batches })
     }
 
-    /// Sends what waits to be sent, and stops. Blocks, so that it belongs on a blocking thread.
+    /// Writes and sends what waits, and stops. Blocks, so that it belongs on a blocking thread.
     pub fn flush(self) {
+        // Where standard error is gone nobody can be told.
+        let _ = self.batches.flush(&mut std::io::stderr());
         if let Some(Err(error)) = self.traces.map(|provider| provider.shutdown()) {
             tracing::warn!(error = &error as &dyn std::error::Error, "lost traces");
         }
@@ -103,21 +109,26 @@ pub fn check_filter(filter: &str) -> Result<(), BoxError> {
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-fn log_layer(config: &Config) -> Result<BoxedLayer, Error> {
+fn log_layer(config: &Config, batches: &Batches) -> Result<BoxedLayer, Error> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|error| Error::Filter(error.into()))?;
     let ansi = std::io::stderr().is_terminal();
     let layer = match config.log {
-        Format::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_writer(std::io::stderr)
-            .boxed(),
+        Format::Json => {
+            let others = tracing_subscriber::fmt::format()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false);
+            tracing_subscriber::fmt::layer()
+                .event_format(access::json::Lines::beside(others))
+                .fmt_fields(JsonFields::new())
+                .with_writer(batches.clone())
+                .boxed()
+        }
         Format::Text => text(ansi),
         Format::Dev => {
             let access = tracing_subscriber::fmt::layer()
-                .event_format(access::Lines)
+                .event_format(access::people::Lines)
                 .with_writer(std::io::stderr)
                 .with_filter(FilterFn::new(|it| it.target() == access::TARGET));
             let others = text(ansi).with_filter(FilterFn::new(|it| {

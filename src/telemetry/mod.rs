@@ -4,6 +4,7 @@
 //! the process's log and, where a collector is configured, its traces. Nothing here decides what is worth telling.
 
 pub mod access;
+mod batches;
 pub mod cache;
 pub mod catalogue;
 pub mod disk;
@@ -42,4 +43,6 @@ pub enum Error {
     Traces(#[source] BoxError),
     #[error("the process has a log subscriber already")]
     Subscriber(#[source] BoxError),
+    #[error("no thread can be started for the log")]
+    Thread(#[source] std::io::Error),
 }

@@ -34,7 +34,7 @@ impl Gateway {
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
         let at_hand = match self.at_hand(source) {
-            AtHand::Nothing if source.recall().await => self.at_hand(source),
+            AtHand::Nothing if Box::pin(source.recall()).await => self.at_hand(source),
             at_hand => at_hand,
         };
         let has_part = |record: &Record| {
@@ -49,10 +49,9 @@ impl Gateway {
             AtHand::Nothing => None,
         };
         let how = self.how(source, read, old.as_deref());
-        let Described { outcome, own } = self
-            .crew()
-            .describe(source, how, confirm.unwrap_or(Departed::NONE))
-            .await;
+        let crew = self.crew();
+        let flight = crew.describe(source, how, confirm.unwrap_or(Departed::NONE));
+        let Described { outcome, own } = Box::pin(flight).await;
         let record = match outcome {
             Outcome::Record(record) => record,
             Outcome::NotKept { lastingly } => {

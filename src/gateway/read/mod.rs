@@ -3,6 +3,9 @@
 //! In order: what only the origin may answer is passed through; the record is looked up and, where it is unknown, stale or
 //! in doubt, the origin is asked (`know`, `describe`); conditions and range are judged by the record, and where they fail the
 //! origin says so itself; a reader is set on the bytes, and the head is sent when the first of them is there.
+//!
+//! A hit in memory goes through all of this without waiting, and its future should be small, since it is moved several times:
+//! whatever has to wait is boxed.
 
 mod asked;
 mod bodies;
@@ -29,6 +32,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -117,7 +121,7 @@ impl Gateway {
             || self.pins.refused(&source.route.fingerprint)
             || self.not_kept.contains(&source.subject)
         {
-            return pass_through::pass_through(&source, &read, None).await;
+            return pass_through(&source, &read, None).await;
         }
         let Ok(entry) = self.memory.try_reserve(Pool::Entry, PAGE) else {
             return self.bypass_lane(&source, &read).await;
@@ -132,12 +136,12 @@ impl Gateway {
                 Attempt::Again | Attempt::Confirm => confirm = Some(departed),
                 Attempt::PassThrough => break,
                 Attempt::Learn(cause, record) => {
-                    return self.learn(&source, &read, cause, &record).await;
+                    return Box::pin(self.learn(&source, &read, cause, &record)).await;
                 }
                 Attempt::Overload => return self.bypass_lane(&source, &read).await,
             }
         }
-        pass_through::pass_through(&source, &read, None).await
+        pass_through(&source, &read, None).await
     }
 
     /// Past the cache while there is room in the lane; else the client is told to come back.
@@ -145,7 +149,7 @@ impl Gateway {
         let lane: Result<OwnedSemaphorePermit, _> =
             Arc::clone(&self.bypass_lane).try_acquire_owned();
         match lane {
-            Ok(lane) => pass_through::pass_through(source, read, Some(lane)).await,
+            Ok(lane) => pass_through(source, read, Some(lane)).await,
             Err(_) => {
                 self.metrics.cache.slowed_down.increment();
                 Err(Error::SlowDown)
@@ -161,7 +165,7 @@ impl Gateway {
         cause: Cause,
         record: &Record,
     ) -> Result<Answer, Error> {
-        let answer = pass_through::pass_through(source, read, None).await?;
+        let answer = pass_through(source, read, None).await?;
         // The answer may be about a later state of the object than the record.
         let lookup = self.records.lookup(&source.subject);
         let is_current = lookup.record.is_some_and(|now| std::ptr::eq(&*now, record));
@@ -231,7 +235,7 @@ impl Gateway {
     ) -> Result<Attempt, Error> {
         let wants_checksums = read.checksum_mode && *asked == Asked::Whole;
         let record = if wants_checksums && !known.record.checksums_known {
-            match self.with_checksums(source, read, &known.record).await? {
+            match Box::pin(self.with_checksums(source, read, &known.record)).await? {
                 Ok(record) => record,
                 Err(attempt) => return Ok(attempt),
             }
@@ -272,7 +276,7 @@ impl Gateway {
             read.checksum_mode && *asked == Asked::Whole && !record.checksums_known;
         let (first, checksums) = futures::join!(reader.next(), async {
             if wants_checksums {
-                Some(self.with_checksums(source, read, &record).await)
+                Some(Box::pin(self.with_checksums(source, read, &record)).await)
             } else {
                 None
             }
@@ -313,6 +317,15 @@ impl Gateway {
             source: told,
         }))
     }
+}
+
+/// Has the origin answer.
+fn pass_through<'a>(
+    source: &'a From,
+    read: &'a Read,
+    lane: Option<OwnedSemaphorePermit>,
+) -> BoxFuture<'a, Result<Answer, Error>> {
+    Box::pin(pass_through::pass_through(source, read, lane))
 }
 
 /// The lane for answers past the cache.

@@ -8,12 +8,9 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The target of access lines.
-pub const TARGET: &str = "forebay::access";
-
 /// Writes access lines as in `GetObject  206  8.0 MiB  memory  1.2 ms  demo/data.bin`, in columns.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lines;
+pub(crate) struct Lines;
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
