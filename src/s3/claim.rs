@@ -196,7 +196,7 @@ impl Signed {
             return Err(Refusal::new(Code::SignatureDoesNotMatch));
         }
         let mut names = self.headers.split(';');
-        if let Some(missing) = names.find(|name| !headers.contains_key(*name)) {
+        if let Some(missing) = names.find(|name| !headers.keys().any(|other| other == *name)) {
             return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", missing));
         }
         let must = |name: &&str| *name == header::HOST.as_str() || name.starts_with("x-amz-");

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::hmac;
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use super::claim::{ALGORITHM, Signed, moment};
 use super::signing;
@@ -27,11 +27,13 @@ const MOST_KEYS: usize = 4096;
 /// What a read may say of its payload: that it is not signed, or that it is empty.
 const PAYLOADS: [&str; 2] = ["UNSIGNED-PAYLOAD", signing::EMPTY_SHA256];
 
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+
 /// Headers that s3s reads besides those that are signed; a plain read has none of them.
-const OTHER_FORMS: [&str; 3] = [
-    "transfer-encoding",
-    "x-amz-decoded-content-length",
-    "x-amz-trailer",
+const OTHER_FORMS: [HeaderName; 3] = [
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("x-amz-decoded-content-length"),
+    HeaderName::from_static("x-amz-trailer"),
 ];
 
 /// Verifies plain reads.
@@ -146,7 +148,7 @@ fn is_plain(parts: &Parts, signed: &Signed) -> bool {
         && is_canonical_query(query)
         && OTHER_FORMS
             .iter()
-            .all(|name| !parts.headers.contains_key(*name))
+            .all(|name| !parts.headers.contains_key(name))
         && (parts.headers.get_all(header::CONTENT_LENGTH).iter()).all(|length| length == "0")
         && is_strict(&parts.headers, signed)
 }
@@ -188,22 +190,16 @@ fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
         && date.len() == 8
         && signed.time.starts_with(date.as_str())
         && only(headers, "x-amz-date") == Some(signed.time.as_str())
-        && only(headers, "x-amz-content-sha256").is_some_and(|it| PAYLOADS.contains(&it))
+        && only(headers, CONTENT_SHA256).is_some_and(|it| PAYLOADS.contains(&it))
 }
 
 /// The SHA-256 of the canonical request; none as for [`string_to_sign`].
 fn canonical_hash(parts: &Parts, signed: &Signed) -> Option<digest::Digest> {
-    let mut hash = digest::Context::new(&SHA256);
-    let mut put = |pieces: &[&str]| pieces.iter().for_each(|it| hash.update(it.as_bytes()));
+    let mut request = String::with_capacity(1024);
+    let mut put = |pieces: &[&str]| pieces.iter().for_each(|piece| request.push_str(piece));
     let query = parts.uri.query().unwrap_or_default();
-    put(&[
-        parts.method.as_str(),
-        "\n",
-        parts.uri.path(),
-        "\n",
-        query,
-        "\n",
-    ]);
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    put(&[method, "\n", path, "\n", query, "\n"]);
     let names = signed.header_names();
     let mut before = "";
     for name in names.split(';') {
@@ -214,15 +210,17 @@ fn canonical_hash(parts: &Parts, signed: &Signed) -> Option<digest::Digest> {
         put(&[name, ":", value, "\n"]);
         before = name;
     }
-    let payload = only(&parts.headers, "x-amz-content-sha256")?;
+    let payload = only(&parts.headers, CONTENT_SHA256)?;
     put(&["\n", names, "\n", payload]);
-    Some(hash.finish())
+    Some(digest::digest(&SHA256, request.as_bytes()))
 }
 
 /// The header's value, where it is there once and is text.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
+    // There are few: to look at each takes less than to hash the name.
+    let mut values = headers.iter().filter(|(other, _)| *other == name);
+    let (_, value) = values.next()?;
+    let value = value.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 

@@ -28,10 +28,8 @@ impl RequestIds {
     /// The next id: 16 hexadecimal digits, as S3's are.
     pub(super) fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!(
-            "{:016X}",
-            xxh3_64_with_seed(&number.to_be_bytes(), self.seed)
-        )
+        let id = xxh3_64_with_seed(&number.to_be_bytes(), self.seed);
+        hex::encode_upper(id.to_be_bytes())
     }
 
     /// The second id of a request (`x-amz-id-2`, `HostId`), which SDKs expect beside the first.

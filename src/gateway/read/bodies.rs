@@ -19,18 +19,24 @@ use crate::types::{BodyDigest, BodyId};
 /// Bodies without readers or fills that are remembered for their history, before the idle ones are dropped.
 const REMEMBERED: usize = 16 * 1024;
 
+/// More than cores are likely to look at once; the default of arrays goes no further.
+const SHARDS: usize = 32;
+
 /// The bodies by digest. Who reads since a purge shares nothing with who has read before it.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
-    states: Mutex<HashMap<(BodyDigest, Epoch), Arc<BodyState>>>,
+    /// Cut by digest, since every read looks here.
+    shards: [Mutex<Shard>; SHARDS],
 }
+
+type Shard = HashMap<(BodyDigest, Epoch), Arc<BodyState>>;
 
 impl Bodies {
     /// The shared state of a body for those who read since the purge `floor`.
     pub(super) fn of(&self, body: &BodyId, floor: Epoch) -> Arc<BodyState> {
         let digest = body.digest();
-        let mut states = lock(&self.states);
-        if states.len() > REMEMBERED {
+        let mut states = lock(self.shard(digest));
+        if states.len() > REMEMBERED / SHARDS {
             states.retain(|_, state| Arc::strong_count(state) > 1);
         }
         let new = || Arc::new(BodyState::new(body, digest));
@@ -40,13 +46,13 @@ impl Bodies {
     /// Readers that have a place.
     #[cfg(test)]
     pub(super) fn seats(&self) -> usize {
-        let states = lock(&self.states);
-        states.values().map(|state| state.seats()).sum()
+        let seats = |states: &Shard| states.values().map(|state| state.seats()).sum::<usize>();
+        self.shards.iter().map(|shard| seats(&lock(shard))).sum()
     }
 
     /// What is being filled of a body.
     pub(crate) fn running(&self, body: BodyDigest, floor: Epoch) -> Vec<Range<u64>> {
-        let state = lock(&self.states).get(&(body, floor)).cloned();
+        let state = lock(self.shard(body)).get(&(body, floor)).cloned();
         state.map_or_else(Vec::new, |state| {
             let fills = lock(&state.fills);
             fills.iter().map(|fill| fill.range.clone()).collect()
@@ -55,10 +61,18 @@ impl Bodies {
 
     /// Fills that run now.
     pub(crate) fn running_fills(&self) -> usize {
-        lock(&self.states)
-            .values()
-            .map(|state| lock(&state.fills).len())
-            .sum()
+        let fills = |states: &Shard| {
+            states
+                .values()
+                .map(|it| lock(&it.fills).len())
+                .sum::<usize>()
+        };
+        self.shards.iter().map(|shard| fills(&lock(shard))).sum()
+    }
+
+    fn shard(&self, body: BodyDigest) -> &Mutex<Shard> {
+        let number = usize::try_from(body.0 % SHARDS as u128).expect("a remainder is small");
+        &self.shards[number]
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) enum Cause {
 impl Conditions {
     /// Judges an object by its ETag and its headers, at the time `now`.
     pub(super) fn judge(&self, etag: &ETag, headers: &HeaderMap, now: SystemTime) -> Verdict {
+        if self.are_none() {
+            return Verdict::Proceed;
+        }
         let tags = [&self.if_match, &self.if_none_match].map(|tag| tag.as_deref().map(plain));
         let dates = [self.if_modified_since, self.if_unmodified_since];
         let modified = last_modified(headers);
@@ -72,6 +75,14 @@ impl Conditions {
                 Verdict::Unsure
             }
         }
+    }
+
+    /// Whether nothing is asked but, perhaps, what a range is of.
+    fn are_none(&self) -> bool {
+        self.if_match.is_none()
+            && self.if_none_match.is_none()
+            && self.if_modified_since.is_none()
+            && self.if_unmodified_since.is_none()
     }
 
     /// Whether the read may well end without a body, so that headers are asked for first.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::bodies::lock;
@@ -21,6 +22,8 @@ pub(crate) struct NotKept {
     clock: Clock,
     hasher: RandomState,
     since: Mutex<HashMap<u64, Moment>>,
+    /// Whether there is anything to look for: every read asks, and hardly any finds something.
+    any: AtomicBool,
 }
 
 impl NotKept {
@@ -30,6 +33,7 @@ impl NotKept {
             clock,
             hasher: RandomState::new(),
             since: Mutex::default(),
+            any: AtomicBool::new(false),
         }
     }
 
@@ -42,16 +46,16 @@ impl NotKept {
         }
         if since.len() < REMEMBERED {
             since.insert(self.hasher.hash_one(subject), now);
+            self.any.store(true, Ordering::Release);
         }
     }
 
     /// Whether `subject` was lately found not to be kept.
     pub(super) fn contains(&self, subject: &Subject) -> bool {
-        let since = lock(&self.since);
-        if since.is_empty() {
+        if !self.any.load(Ordering::Acquire) {
             return false;
         }
-        since
+        lock(&self.since)
             .get(&self.hasher.hash_one(subject))
             .is_some_and(|found| self.clock.now().since(*found) < HOLDS)
     }
