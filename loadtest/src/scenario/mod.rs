@@ -6,10 +6,12 @@ mod fill;
 mod fio;
 mod memory;
 mod quick;
+mod rate;
 mod restart;
 mod shape;
 mod small;
 mod soak;
+mod timeline;
 
 pub(crate) use bench::Bench;
 pub(crate) use quick::quick;
@@ -20,6 +22,7 @@ pub(crate) mod settings {
     pub(crate) use super::disk::Disk;
     pub(crate) use super::fio::FioTable;
     pub(crate) use super::memory::Memory;
+    pub(crate) use super::rate::Rate;
     pub(crate) use super::restart::Restart;
     pub(crate) use super::small::Small;
     pub(crate) use super::soak::Soak;

@@ -1,8 +1,8 @@
 //! Every scenario at toy size, in under three minutes: that all of it runs, and the counters that must be exact. No times.
 
 use super::Bench;
-use super::settings::{Disk, Memory, Restart, Small, Soak};
-use super::shape::SHAPES;
+use super::settings::{Disk, Memory, Rate, Restart, Small, Soak};
+use super::shape::{RANGES, SHAPES};
 
 const MIB: u64 = 1 << 20;
 
@@ -18,6 +18,20 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
         check_one_in: 1,
     };
     memory.run(bench).await?;
+    let rate = Rate {
+        memory: 256 * MIB,
+        set: 32 * MIB,
+        shapes: vec![RANGES],
+        mix: vec![(8, RANGES), (1, SHAPES[1])],
+        connections: 4,
+        percent: vec![25, 50],
+        seconds: 1,
+        drain_seconds: 5,
+        constant: false,
+        seed: 1,
+        check_one_in: 1,
+    };
+    rate.run(bench).await?;
     let disk = Disk {
         memory: 64 * MIB,
         times: 4,
@@ -54,5 +68,6 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     // Times of toys mean nothing.
     bench.report.rows.clear();
     bench.report.charts.clear();
+    bench.report.plots.clear();
     Ok(())
 }
