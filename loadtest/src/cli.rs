@@ -11,7 +11,7 @@ use crate::content::parse_size;
 use crate::origin::{Origin, Set, Terms};
 use crate::progress::Progress;
 use crate::report::{About, Baseline, Report};
-use crate::scenario::settings::{Disk, FioTable, Memory, Rate, Restart, Small, Soak};
+use crate::scenario::settings::{Disk, FioTable, Memory, Rate, Restart, Small, Soak, Training};
 use crate::scenario::{Bench, quick};
 
 /// A check did not hold, or a budget was missed where that was asked for.
@@ -79,6 +79,8 @@ enum Command {
     Restart(Restart),
     /// Many objects of 110 KB: space and index.
     Small(Small),
+    /// Epochs over shards, shuffled anew, with checkpoints: in memory, and on the disk.
+    Training(Training),
     /// Churn for a set time: nothing may grow.
     Soak(Soak),
     /// The disk without Forebay: pread from threads beside io_uring.
@@ -232,6 +234,7 @@ fn name(command: &Command) -> &'static str {
         Command::Rate(_) => "rate",
         Command::Restart(_) => "restart",
         Command::Small(_) => "small",
+        Command::Training(_) => "training",
         Command::Soak(_) => "soak",
         Command::Fio(_) => "fio",
         Command::Origin(_) => "origin",
@@ -247,6 +250,7 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
         Command::Rate(settings) => settings.run(bench).await,
         Command::Restart(settings) => settings.run(bench).await,
         Command::Small(settings) => settings.run(bench).await,
+        Command::Training(settings) => settings.run(bench).await,
         Command::Soak(settings) => settings.run(bench).await,
         Command::Fio(settings) => settings.run(bench).await,
         Command::Origin(_) => anyhow::bail!("it is served, not measured"),
@@ -258,6 +262,7 @@ async fn all(bench: &mut Bench) -> anyhow::Result<()> {
     defaults::<Rate>().run(bench).await?;
     defaults::<Disk>().run(bench).await?;
     defaults::<Restart>().run(bench).await?;
+    defaults::<Training>().run(bench).await?;
     defaults::<Small>().run(bench).await
 }
 
@@ -273,6 +278,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::scenario::settings::Mode;
 
     #[test]
     fn the_command_line_is_sound_and_every_setting_has_a_default() {
@@ -282,6 +288,7 @@ mod tests {
         assert_eq!(defaults::<Disk>().shapes.len(), 3);
         assert_eq!(defaults::<Rate>().percent, [25, 50, 75, 90]);
         assert_eq!(defaults::<Restart>().set, 2 << 30);
+        assert_eq!(defaults::<Training>().modes, [Mode::Memory, Mode::Disk]);
         assert_eq!(defaults::<Small>().objects, 100_000);
         assert_eq!(defaults::<Soak>().clients, 16);
         assert_eq!(defaults::<FioTable>().blocks, [64 << 10, 1 << 20]);

@@ -12,6 +12,7 @@ mod shape;
 mod small;
 mod soak;
 mod timeline;
+mod training;
 
 pub(crate) use bench::Bench;
 pub(crate) use quick::quick;
@@ -26,4 +27,7 @@ pub(crate) mod settings {
     pub(crate) use super::restart::Restart;
     pub(crate) use super::small::Small;
     pub(crate) use super::soak::Soak;
+    #[cfg(test)]
+    pub(crate) use super::training::Mode;
+    pub(crate) use super::training::Training;
 }

@@ -1,8 +1,9 @@
 //! Every scenario at toy size, in under three minutes: that all of it runs, and the counters that must be exact. No times.
 
 use super::Bench;
-use super::settings::{Disk, Memory, Rate, Restart, Small, Soak};
+use super::settings::{Disk, Memory, Rate, Restart, Small, Soak, Training};
 use super::shape::{RANGES, SHAPES};
+use super::training::Mode;
 
 const MIB: u64 = 1 << 20;
 
@@ -43,6 +44,22 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
         counters_only: true,
     };
     disk.run(bench).await?;
+    let training = Training {
+        modes: vec![Mode::Memory, Mode::Disk],
+        set: 128 * MIB,
+        shard: 8 * MIB,
+        read: MIB,
+        sample: 128 << 10,
+        loaders: 4,
+        ahead: 2,
+        epochs: 2,
+        checkpoint: 4 * MIB,
+        checkpoint_every_ms: 100,
+        memory: 64 * MIB,
+        seed: 1,
+        check_one_in: 1,
+    };
+    training.run(bench).await?;
     let restart = Restart {
         set: 128 * MIB,
         memory: 64 * MIB,
