@@ -6,6 +6,7 @@
 
 mod cli;
 mod content;
+mod fit;
 mod harness;
 mod load;
 mod origin;

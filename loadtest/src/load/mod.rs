@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-pub(crate) use arrivals::Arrivals;
+pub(crate) use arrivals::{Arrivals, Queue};
 pub(crate) use ask::{Ask, Verb};
 pub(crate) use client::Client;
 #[cfg(test)]

@@ -76,6 +76,7 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     let soak = Soak {
         seconds: 10,
         clients: 4,
+        rate: None,
         objects: 100,
         memory: 64 * MIB,
         capacity: 512 * MIB,

@@ -42,6 +42,20 @@ pub(super) fn cores(samples: &[(f64, Usage)]) -> Vec<(f64, f64)> {
     pairs.map(busy).collect()
 }
 
+/// Resident MiB.
+pub(super) fn rss(samples: &[(f64, Usage)]) -> Vec<(f64, f64)> {
+    of(samples, |usage| usage.rss as f64 / f64::from(1 << 20))
+}
+
+pub(super) fn descriptors(samples: &[(f64, Usage)]) -> Vec<(f64, f64)> {
+    of(samples, |usage| usage.descriptors as f64)
+}
+
+fn of(samples: &[(f64, Usage)], figure: fn(&Usage) -> f64) -> Vec<(f64, f64)> {
+    let samples = samples.iter();
+    samples.map(|(at, usage)| (*at, figure(usage))).collect()
+}
+
 /// Quantiles and their latencies in milliseconds, as far out as there are answers to tell them by.
 pub(super) fn curve(latency: &Histogram<u64>) -> Vec<(f64, f64)> {
     let count = latency.len() as f64;
