@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::content::parse_size;
 use crate::origin::{Origin, Set, Terms};
-use crate::report::About;
-use crate::scenario::settings::{Disk, FioTable, Memory, Restart, Small, Soak};
+use crate::progress::Progress;
+use crate::report::{About, Baseline, Report};
+use crate::scenario::settings::{Disk, FioTable, Memory, Rate, Restart, Small, Soak, Training};
 use crate::scenario::{Bench, quick};
 
 /// A check did not hold, or a budget was missed where that was asked for.
@@ -48,9 +49,18 @@ struct Common {
         default_value = "forebay-loadtest-report"
     )]
     report: PathBuf,
-    /// Whether a missed budget makes the exit code 1, as a check that does not hold does.
+    /// Whether a missed budget, or a figure worse than the baseline's, makes the exit code 1, as a check that does not hold does.
     #[arg(long, global = true)]
     strict: bool,
+    /// An earlier report (its JSON) to compare with.
+    #[arg(long, global = true, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Compare with a baseline of another machine all the same.
+    #[arg(long, global = true)]
+    other_machine: bool,
+    /// By how much a figure may differ from the baseline's, in percent.
+    #[arg(long, global = true, value_name = "PERCENT", default_value_t = 10.0)]
+    tolerance: f64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,10 +73,14 @@ enum Command {
     Memory(Memory),
     /// A set larger than memory, its second pass from the disk, beside fio and beside memory.
     Disk(Disk),
+    /// Latencies of hits in memory at set rates (an open loop).
+    Rate(Rate),
     /// Stop and start again with a full disk.
     Restart(Restart),
     /// Many objects of 110 KB: space and index.
     Small(Small),
+    /// Epochs over shards, shuffled anew, with checkpoints: in memory, and on the disk.
+    Training(Training),
     /// Churn for a set time: nothing may grow.
     Soak(Soak),
     /// The disk without Forebay: pread from threads beside io_uring.
@@ -166,26 +180,49 @@ async fn measure(common: &Common, command: Command) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&common.folder)?;
     // The node is told paths that hold wherever it runs.
     let folder = common.folder.canonicalize()?;
-    let mut bench = Bench::new(&binary, &folder, Box::new(stderr()));
+    let mut bench = Bench::new(&binary, &folder, Progress::on_stderr());
     bench.report.about = About::here(&binary, &folder);
+    // Before minutes are spent on what cannot be compared then.
+    let baseline = match &common.baseline {
+        Some(file) => Some(Baseline::read(
+            file,
+            &bench.report.about,
+            common.other_machine,
+        )?),
+        None => None,
+    };
     let name = name(&command);
     let ended = scenarios(&mut bench, command).await;
     // What was found before a failure is worth as much.
-    let report = &bench.report;
+    let report = &mut bench.report;
+    report.comparison = baseline.map(|it| it.compare(&report.rows, common.tolerance));
     let [json, html] = report.write(&common.report, name)?;
-    let missed = report
-        .rows
-        .iter()
-        .filter(|row| row.met == Some(false))
-        .count();
-    let failed = report.failed_checks();
+    writeln!(stdout(), "{}\n{}", json.display(), html.display())?;
+    ended.and_then(|()| conclude(report, common.strict))
+}
+
+/// Tells how the run ended, and whether that is well.
+fn conclude(report: &Report, strict: bool) -> anyhow::Result<bool> {
     let mut out = stdout();
-    writeln!(out, "{}\n{}", json.display(), html.display())?;
+    let missed = report.rows.iter().filter(|row| row.met == Some(false));
+    let (missed, failed) = (missed.count(), report.failed_checks());
     writeln!(out, "{} rows, {missed} budgets missed", report.rows.len())?;
+    let mut worse = 0;
+    if let Some(comparison) = &report.comparison {
+        worse = comparison.worse();
+        for change in &comparison.changes {
+            writeln!(out, "{}", change.line())?;
+        }
+        let compared = comparison.changes.len();
+        writeln!(
+            out,
+            "{compared} rows beside {}: {worse} worse",
+            comparison.with
+        )?;
+    }
     let held = report.checks.len() - failed;
-    ended?;
     writeln!(out, "loadtest: {held} passed, {failed} failed")?;
-    Ok(failed == 0 && (missed == 0 || !common.strict))
+    Ok(failed == 0 && (missed + worse == 0 || !strict))
 }
 
 fn name(command: &Command) -> &'static str {
@@ -194,8 +231,10 @@ fn name(command: &Command) -> &'static str {
         Command::All => "all",
         Command::Memory(_) => "memory",
         Command::Disk(_) => "disk",
+        Command::Rate(_) => "rate",
         Command::Restart(_) => "restart",
         Command::Small(_) => "small",
+        Command::Training(_) => "training",
         Command::Soak(_) => "soak",
         Command::Fio(_) => "fio",
         Command::Origin(_) => "origin",
@@ -208,8 +247,10 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
         Command::All => all(bench).await,
         Command::Memory(settings) => settings.run(bench).await,
         Command::Disk(settings) => settings.run(bench).await,
+        Command::Rate(settings) => settings.run(bench).await,
         Command::Restart(settings) => settings.run(bench).await,
         Command::Small(settings) => settings.run(bench).await,
+        Command::Training(settings) => settings.run(bench).await,
         Command::Soak(settings) => settings.run(bench).await,
         Command::Fio(settings) => settings.run(bench).await,
         Command::Origin(_) => anyhow::bail!("it is served, not measured"),
@@ -218,8 +259,10 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
 
 async fn all(bench: &mut Bench) -> anyhow::Result<()> {
     defaults::<Memory>().run(bench).await?;
+    defaults::<Rate>().run(bench).await?;
     defaults::<Disk>().run(bench).await?;
     defaults::<Restart>().run(bench).await?;
+    defaults::<Training>().run(bench).await?;
     defaults::<Small>().run(bench).await
 }
 
@@ -235,6 +278,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::scenario::settings::Mode;
 
     #[test]
     fn the_command_line_is_sound_and_every_setting_has_a_default() {
@@ -242,7 +286,9 @@ mod tests {
         assert_eq!(defaults::<Memory>().clients, [1, 8, 32]);
         assert_eq!(defaults::<Disk>().times, 4);
         assert_eq!(defaults::<Disk>().shapes.len(), 3);
+        assert_eq!(defaults::<Rate>().percent, [25, 50, 75, 90]);
         assert_eq!(defaults::<Restart>().set, 2 << 30);
+        assert_eq!(defaults::<Training>().modes, [Mode::Memory, Mode::Disk]);
         assert_eq!(defaults::<Small>().objects, 100_000);
         assert_eq!(defaults::<Soak>().clients, 16);
         assert_eq!(defaults::<FioTable>().blocks, [64 << 10, 1 << 20]);

@@ -40,6 +40,50 @@ impl Random {
     }
 }
 
+/// A row of numbers in an order that looks random, of which any place can be told without making the row: a Feistel network over
+/// the next power of four, walked on until it lands in the row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Permutation {
+    length: u64,
+    /// Of each of the two halves of a number.
+    bits: u32,
+    keys: [u64; 4],
+}
+
+impl Permutation {
+    /// The order of `length` numbers in one epoch of a seed. `length` is not zero.
+    pub(crate) fn new(length: usize, seed: u64, epoch: usize) -> Self {
+        let mut random = Random::seeded(Random::seeded(seed).next() ^ epoch as u64);
+        let length = length as u64;
+        Self {
+            length,
+            bits: (u64::BITS - (length - 1).leading_zeros())
+                .div_ceil(2)
+                .max(1),
+            keys: std::array::from_fn(|_| random.next()),
+        }
+    }
+
+    /// Which number stands at a place of the row.
+    pub(crate) fn at(&self, place: usize) -> usize {
+        let mut number = self.mixed(place as u64);
+        while number >= self.length {
+            number = self.mixed(number);
+        }
+        usize::try_from(number).expect("it is below a length")
+    }
+
+    fn mixed(&self, number: u64) -> u64 {
+        let mask = (1 << self.bits) - 1;
+        let (mut left, mut right) = (number >> self.bits, number & mask);
+        for key in self.keys {
+            let mixed = Random::seeded(right ^ key).next() & mask;
+            (left, right) = (right, left ^ mixed);
+        }
+        left << self.bits | right
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +110,26 @@ mod tests {
         assert!(drawn.iter().all(|it| (0.0..1.0).contains(it)));
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
         assert!((0.48..0.52).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_permutation_names_every_number_once() {
+        for length in [1, 2, 3, 5, 16, 17, 1000] {
+            let permutation = Permutation::new(length, 1, 0);
+            let mut named: Vec<usize> = (0..length).map(|it| permutation.at(it)).collect();
+            named.sort_unstable();
+            assert_eq!(named, (0..length).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_permutation_leaves_few_numbers_in_place() {
+        for epoch in 0..4 {
+            let permutation = Permutation::new(10_000, 1, epoch);
+            let unmoved = (0..10_000).filter(|it| permutation.at(*it) == *it).count();
+            let after = (0..9_999).filter(|it| permutation.at(*it) + 1 == permutation.at(it + 1));
+            // One of each is expected.
+            assert!(unmoved < 8 && after.count() < 8);
+        }
     }
 }

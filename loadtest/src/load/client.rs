@@ -59,8 +59,29 @@ impl Client {
 
     /// Sends one request and books its answer.
     pub(crate) async fn send(&mut self, ask: &Ask, check: bool, outcome: &mut Outcome) {
+        self.send_late(ask, check, Duration::ZERO, outcome).await;
+    }
+
+    /// As [`Client::send`], for a request that was due at a moment that may have passed: its latency counts from then on.
+    pub(crate) async fn send_due(
+        &mut self,
+        ask: &Ask,
+        check: bool,
+        due: Instant,
+        outcome: &mut Outcome,
+    ) {
+        let late = due.elapsed();
+        outcome.waited(late);
+        self.send_late(ask, check, late, outcome).await;
+    }
+
+    async fn send_late(&mut self, ask: &Ask, check: bool, late: Duration, outcome: &mut Outcome) {
         match self.ask(ask, check).await {
-            Ok(answer) => book(ask, check, &answer, outcome),
+            Ok(mut answer) => {
+                answer.first_byte += late;
+                answer.whole += late;
+                book(ask, check, &answer, outcome);
+            }
             Err(error) => outcome.failed(&format!("{} {error}", ask.verb.method())),
         }
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Machine, kernel and binary of a run.
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct About {
     pub(crate) begun: String,
     pub(crate) command: String,
@@ -56,6 +56,16 @@ impl About {
             load_average: read("/proc/loadavg").trim().to_owned(),
             file_system: said("stat", &["--file-system", "--format=%T", &folder]),
         }
+    }
+
+    /// What a figure cannot be compared across, in words.
+    pub(super) fn machine(&self) -> String {
+        // Kernels keep a little more or less of the memory for themselves.
+        let memory = self.memory_kib.div_ceil(1 << 20);
+        format!(
+            "{} cores of {}, {memory} GiB of memory, files on {}",
+            self.cores, self.processor, self.file_system
+        )
     }
 }
 

@@ -1,33 +1,143 @@
-//! The page: a table of rows, a table of checks, bars as inline SVG.
+//! The page: first the budgets, then all figures, the comparison with a baseline, checks, plots and bars, all in one file.
 
 use std::fmt::Write;
 
-use super::{Budget, Chart, Report, number};
+use super::baseline::{Change, Comparison, Verdict};
+use super::plot::plot;
+use super::{Budget, Chart, Report, Row, number};
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#1c2733}\
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
-td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dde3ea;vertical-align:top}\
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.y{color:#0a7d3b}.x{color:#b3261e;font-weight:600}\
-.s{color:#5b6b7b}svg text{font:12px system-ui,sans-serif;fill:#1c2733}dl{display:grid;grid-template-columns:12rem 1fr;margin:0}\
-dt{color:#5b6b7b}dd{margin:0;overflow-wrap:anywhere}";
+const STYLE: &str = include_str!("style.css");
 
 pub(super) fn page(report: &Report) -> String {
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Forebay load test</title><style>{STYLE}</style></head><body><h1>Forebay load test</h1>"
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Forebay load test</title><style>{STYLE}</style></head><body><h1>Forebay load test</h1>"
     );
-    about(&mut page, report);
-    rows(&mut page, report);
-    checks(&mut page, report);
+    budgets(&mut page, &report.rows);
+    if let Some(comparison) = &report.comparison {
+        changes(&mut page, comparison);
+    }
+    for drawn in &report.plots {
+        plot(&mut page, drawn);
+    }
     for chart in &report.charts {
         bars(&mut page, chart);
     }
+    rows(&mut page, &report.rows);
+    checks(&mut page, report);
+    about(&mut page, report);
     page.push_str("</body></html>\n");
     page
 }
 
+/// A table, unless it would be empty. A column is the class of its cells and its name.
+fn table<'a, T: 'a>(
+    page: &mut String,
+    title: &str,
+    columns: &[(&str, &str)],
+    things: impl IntoIterator<Item = &'a T>,
+    cells: impl Fn(&mut String, &T),
+) {
+    let mut things = things.into_iter().peekable();
+    if things.peek().is_none() {
+        return;
+    }
+    let _ = write!(page, "<h2>{title}</h2><table><tr>");
+    for (class, name) in columns {
+        let _ = write!(page, "<th class=\"{class}\">{name}</th>");
+    }
+    page.push_str("</tr>");
+    for thing in things {
+        page.push_str("<tr>");
+        cells(page, thing);
+        page.push_str("</tr>");
+    }
+    page.push_str("</table>");
+}
+
+fn cell(page: &mut String, class: &str, text: &str) {
+    let _ = write!(page, "<td class=\"{class}\">{text}</td>");
+}
+
+fn budgets(page: &mut String, rows: &[Row]) {
+    let columns = [
+        ("", "scenario"),
+        ("", "row"),
+        ("r", "figure"),
+        ("n", "ratio"),
+        ("n", "budget"),
+        ("n", "stretch"),
+        ("", "met"),
+    ];
+    let with_budget = rows.iter().filter(|row| row.budget.is_some());
+    table(page, "Budgets", &columns, with_budget, |page, row| {
+        let value = format!("{} {}", number(row.value), row.unit);
+        let (figure, ratio) = match (&row.figure, row.unit) {
+            (Some(figure), _) => (figure.clone(), value),
+            (None, "x") => (String::new(), value),
+            (None, _) => (value, String::new()),
+        };
+        let (class, met) = match (row.met, row.stretch_met()) {
+            (Some(true), Some(true)) => ("y b", "met, stretch too"),
+            (Some(true), _) => ("y b", "met"),
+            (Some(false), _) => ("x b", "missed"),
+            (None, _) => ("s", "not judged"),
+        };
+        cell(page, "", &escape(row.scenario));
+        cell(page, "", &escape(&row.what));
+        cell(page, "r", &escape(&figure));
+        cell(page, "n", &escape(&ratio));
+        cell(page, "n", &row.budget.map(Budget::text).unwrap_or_default());
+        cell(
+            page,
+            "n",
+            &row.stretch_budget().map(Budget::text).unwrap_or_default(),
+        );
+        cell(page, class, met);
+    });
+}
+
+fn rows(page: &mut String, rows: &[Row]) {
+    let columns = [("", "scenario"), ("", "what"), ("n", "value")];
+    table(page, "All figures", &columns, rows, |page, row| {
+        let (what, note) = (escape(&row.what), escape(&row.note));
+        let figure = row.figure.as_deref().map(escape).unwrap_or_default();
+        cell(page, "", &escape(row.scenario));
+        cell(
+            page,
+            "",
+            &format!("{what}<br><span class=\"s\">{figure} {note}</span>"),
+        );
+        cell(
+            page,
+            "n",
+            &format!("{} {}", number(row.value), escape(row.unit)),
+        );
+    });
+}
+
+fn checks(page: &mut String, report: &Report) {
+    let columns = [
+        ("", "scenario"),
+        ("", "what must be so"),
+        ("", "found"),
+        ("", "held"),
+    ];
+    table(page, "Checks", &columns, &report.checks, |page, check| {
+        let (class, held) = if check.held {
+            ("y", "yes")
+        } else {
+            ("x b", "NO")
+        };
+        cell(page, "", &escape(check.scenario));
+        cell(page, "", &escape(&check.what));
+        cell(page, "", &escape(&check.found));
+        cell(page, class, held);
+    });
+}
+
 fn about(page: &mut String, report: &Report) {
     let fields = serde_json::to_value(&report.about).unwrap_or_default();
-    page.push_str("<dl>");
+    page.push_str("<h2>Where it was measured</h2><dl>");
     for (name, value) in fields.as_object().into_iter().flatten() {
         let value = value
             .as_str()
@@ -38,51 +148,48 @@ fn about(page: &mut String, report: &Report) {
     page.push_str("</dl>");
 }
 
-fn rows(page: &mut String, report: &Report) {
-    if report.rows.is_empty() {
-        return;
+fn class_of(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Better => ("y", "better"),
+        Verdict::Same => ("s", ""),
+        Verdict::Worse => ("x", "worse"),
     }
-    page.push_str("<h2>Figures</h2><table><tr><th>scenario</th><th>what</th><th>value</th><th>budget</th><th>met</th></tr>");
-    for row in &report.rows {
-        let (class, met) = match row.met {
-            Some(true) => ("y", "met"),
-            Some(false) => ("x", "not met"),
-            None => ("s", ""),
-        };
-        let budget = row.budget.map(Budget::text).unwrap_or_default();
-        let _ = write!(
-            page,
-            "<tr><td>{}</td><td>{}<br><span class=\"s\">{}</span></td><td class=\"n\">{} {}</td><td class=\"n\">{budget}</td><td class=\"{class}\">{met}</td></tr>",
-            escape(row.scenario),
-            escape(&row.what),
-            escape(&row.note),
-            number(row.value),
-            escape(row.unit),
-        );
-    }
-    page.push_str("</table>");
 }
 
-fn checks(page: &mut String, report: &Report) {
-    if report.checks.is_empty() {
-        return;
-    }
-    page.push_str("<h2>Checks</h2><table><tr><th>scenario</th><th>what must be so</th><th>found</th><th>held</th></tr>");
-    for check in &report.checks {
-        let (class, held) = if check.held {
-            ("y", "yes")
-        } else {
-            ("x", "NO")
-        };
-        let _ = write!(
-            page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"{class}\">{held}</td></tr>",
-            escape(check.scenario),
-            escape(&check.what),
-            escape(&check.found),
-        );
-    }
-    page.push_str("</table>");
+fn changes(page: &mut String, comparison: &Comparison) {
+    let title = format!(
+        "Beside {} <span class=\"s\">(what changes by {} % or less has not changed)</span>",
+        escape(&comparison.with),
+        number(comparison.tolerance)
+    );
+    let columns = [
+        ("", "scenario"),
+        ("", "what"),
+        ("n", "then"),
+        ("n", "now"),
+        ("n", "change"),
+        ("", ""),
+    ];
+    table(
+        page,
+        &title,
+        &columns,
+        &comparison.changes,
+        |page, change| {
+            let (class, verdict) = class_of(change.verdict);
+            cell(page, "", &escape(change.scenario));
+            cell(page, "", &escape(&change.what));
+            cell(page, "n", &number(change.before));
+            cell(
+                page,
+                "n",
+                &format!("{} {}", number(change.now), escape(change.unit)),
+            );
+            cell(page, "n", &change.percent_text());
+            cell(page, class, verdict);
+        },
+    );
+    both_ways(page, &comparison.changes);
 }
 
 /// In the picture's own units.
@@ -90,16 +197,57 @@ const LABEL: f64 = 330.0;
 const LONGEST: f64 = 420.0;
 const LINE: f64 = 22.0;
 
+/// Bars from the middle, to the left for less and to the right for more.
+fn both_ways(page: &mut String, changes: &[Change]) {
+    let percents = changes.iter().filter_map(|change| change.percent);
+    let most = percents.map(f64::abs).fold(0.0, f64::max);
+    if most == 0.0 {
+        return;
+    }
+    // One that is many times what it was leaves the others their room; its number tells.
+    let most = most.min(100.0);
+    let (height, middle, half) = (changes.len() as f64 * LINE + 4.0, 620.0, 150.0);
+    let _ = write!(
+        page,
+        "<figure><figcaption>Change in percent</figcaption><svg viewBox=\"0 0 860 {height}\" role=\"img\"><line class=\"g\" x1=\"{middle}\" x2=\"{middle}\" y1=\"0\" y2=\"{height}\"/>"
+    );
+    for (line, change) in changes.iter().enumerate() {
+        let top = line as f64 * LINE;
+        let width = (change.percent.unwrap_or(0.0) / most).clamp(-1.0, 1.0) * half;
+        let label = short(&format!("{}: {}", change.scenario, change.what));
+        let anchor = if width < 0.0 { "end" } else { "start" };
+        let _ = write!(
+            page,
+            "<text x=\"0\" y=\"{0}\">{1}</text><rect class=\"{2}\" x=\"{3:.1}\" y=\"{4}\" width=\"{5:.1}\" height=\"14\"/><text x=\"{6:.1}\" y=\"{0}\" text-anchor=\"{anchor}\">{7}</text>",
+            top + 15.0,
+            escape(&label),
+            class_of(change.verdict).0,
+            middle + width.min(0.0),
+            top + 4.0,
+            width.abs(),
+            middle + width + 6.0_f64.copysign(width),
+            change.percent_text(),
+        );
+    }
+    page.push_str("</svg></figure>");
+}
+
+/// What there is room for beside a bar.
+fn short(label: &str) -> String {
+    const MOST: usize = 60;
+    match label.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &label[..end]),
+        None => label.to_owned(),
+    }
+}
+
 fn bars(page: &mut String, chart: &Chart) {
-    let most = chart
-        .bars
-        .iter()
-        .map(|(_, value)| *value)
-        .fold(0.0, f64::max);
+    let values = chart.bars.iter().map(|(_, value)| *value);
+    let most = values.fold(0.0, f64::max);
     let height = chart.bars.len() as f64 * LINE + 4.0;
     let _ = write!(
         page,
-        "<h2>{} <span class=\"s\">({})</span></h2><svg viewBox=\"0 0 860 {height}\" width=\"100%\" role=\"img\">",
+        "<figure><figcaption>{} <span class=\"s\">({})</span></figcaption><svg viewBox=\"0 0 860 {height}\" role=\"img\">",
         escape(&chart.title),
         escape(chart.unit)
     );
@@ -112,7 +260,7 @@ fn bars(page: &mut String, chart: &Chart) {
         };
         let _ = write!(
             page,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><rect x=\"{LABEL}\" y=\"{}\" width=\"{width:.1}\" height=\"14\" fill=\"#2f6fb3\"/><text x=\"{:.1}\" y=\"{}\">{}</text>",
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><rect x=\"{LABEL}\" y=\"{}\" width=\"{width:.1}\" height=\"14\"/><text x=\"{:.1}\" y=\"{}\">{}</text>",
             LABEL - 8.0,
             top + 15.0,
             escape(label),
@@ -122,10 +270,10 @@ fn bars(page: &mut String, chart: &Chart) {
             number(*value),
         );
     }
-    page.push_str("</svg>");
+    page.push_str("</svg></figure>");
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

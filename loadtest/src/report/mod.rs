@@ -1,8 +1,11 @@
-//! What a run found: rows with budgets, checks that hold or not, bars. Written as JSON and as one HTML page that needs nothing
-//! else.
+//! What a run found: rows with budgets, checks that hold or not, bars and plots, and how the rows compare with an earlier run's.
+//! Written as JSON and as one HTML page that needs nothing else.
 
 mod about;
+mod baseline;
 mod html;
+mod plot;
+mod row;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,9 @@ use anyhow::Context;
 use serde::Serialize;
 
 pub(crate) use about::About;
+pub(crate) use baseline::{Baseline, Comparison};
+pub(crate) use plot::{Axis, Line, Plot};
+pub(crate) use row::{Budget, Row};
 
 /// Everything that a run found.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -19,43 +25,9 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) checks: Vec<Check>,
     pub(crate) charts: Vec<Chart>,
-}
-
-/// A figure.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Row {
-    pub(crate) scenario: &'static str,
-    pub(crate) what: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
-    pub(crate) budget: Option<Budget>,
-    /// Nothing where there is no budget.
-    pub(crate) met: Option<bool>,
-    pub(crate) note: String,
-}
-
-/// What a figure must be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Budget {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-impl Budget {
-    pub(crate) fn is_met_by(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(least) => value >= least,
-            Self::AtMost(most) => value <= most,
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::AtLeast(least) => format!("≥ {}", number(least)),
-            Self::AtMost(most) => format!("≤ {}", number(most)),
-        }
-    }
+    pub(crate) plots: Vec<Plot>,
+    /// Where a baseline was named.
+    pub(crate) comparison: Option<Comparison>,
 }
 
 /// Something that must be exactly so.
@@ -74,55 +46,6 @@ pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) unit: &'static str,
     pub(crate) bars: Vec<(String, f64)>,
-}
-
-impl Row {
-    pub(crate) fn new(
-        scenario: &'static str,
-        what: impl Into<String>,
-        value: f64,
-        unit: &'static str,
-    ) -> Self {
-        Self {
-            scenario,
-            what: what.into(),
-            value,
-            unit,
-            budget: None,
-            met: None,
-            note: String::new(),
-        }
-    }
-
-    pub(crate) fn within(mut self, budget: Budget) -> Self {
-        self.budget = Some(budget);
-        self.met = Some(budget.is_met_by(self.value));
-        self
-    }
-
-    /// Where another figure decides.
-    pub(crate) fn judged(mut self, met: bool) -> Self {
-        self.met = Some(met);
-        self
-    }
-
-    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
-        self
-    }
-
-    /// One line of text.
-    pub(crate) fn line(&self) -> String {
-        let budget = self.budget.map(Budget::text).unwrap_or_default();
-        let met = match self.met {
-            Some(true) => "met",
-            Some(false) => "NOT MET",
-            None => "",
-        };
-        let (what, value, unit) = (&self.what, number(self.value), self.unit);
-        let line = format!("{what}: {value} {unit} {budget} {met} {}", self.note);
-        line.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
 }
 
 impl Report {
@@ -166,24 +89,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_tells_whether_it_meets_its_budget() {
-        let row = Row::new("disk", "GB/s", 0.79, "x").within(Budget::AtLeast(0.8));
-        assert_eq!(row.met, Some(false));
-        assert_eq!(row.line(), "GB/s: 0.79 x ≥ 0.8 NOT MET");
-        let row = Row::new("disk", "CPU", 0.15, "s/GB").within(Budget::AtMost(0.15));
-        assert_eq!(row.met, Some(true));
-    }
-
-    #[test]
     fn numbers_have_three_digits_that_count() {
         let shown = [1234.5, 0.0, 12.34, 1.5, 0.25, 0.0012].map(number);
         assert_eq!(shown, ["1234", "0", "12.3", "1.5", "0.25", "0.0012"]);
     }
 
     #[test]
-    fn the_page_holds_every_row_and_needs_nothing_else() {
+    fn the_page_holds_everything_and_needs_nothing_else() {
         let report = Report {
-            rows: vec![Row::new("disk", "a <b>", 1.0, "GB/s").within(Budget::AtLeast(2.0))],
+            rows: vec![
+                Row::new("disk", "a <b>", 1.0, "GB/s").within(Budget::AtLeast(2.0)),
+                Row::new("disk", "beside fio", 0.97, "x")
+                    .within(Budget::AtLeast(0.8))
+                    .stretch(0.95)
+                    .figure("1.94 GB/s"),
+            ],
             checks: vec![Check {
                 scenario: "disk",
                 what: "no origin request".into(),
@@ -195,16 +115,28 @@ mod tests {
                 unit: "s/GB",
                 bars: vec![("a".into(), 1.0), ("b".into(), 0.0)],
             }],
+            plots: vec![Plot {
+                title: "curves".into(),
+                x: Axis::tail("percentile"),
+                y: Axis::log("ms"),
+                lines: vec![Line {
+                    name: "all".into(),
+                    points: vec![(0.5, 1.0), (0.99, 20.0)],
+                }],
+            }],
             ..Report::default()
         };
         let folder = tempfile::tempdir().unwrap();
         let [json, html] = report.write(folder.path(), "run").unwrap();
         let page = fs::read_to_string(html).unwrap();
-        assert!(page.contains("a &lt;b&gt;") && page.contains("not met"));
-        assert!(page.contains("no origin request") && page.contains("<svg"));
+        assert!(page.contains("a &lt;b&gt;") && page.contains("missed"));
+        assert!(page.contains("1.94 GB/s") && page.contains("met, stretch too"));
+        assert!(page.contains("no origin request") && page.contains("<polyline"));
         assert!(!page.contains("src=") && !page.contains("href="));
         let json: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
         assert_eq!(json["rows"][0]["met"], false);
+        assert_eq!(json["rows"][1]["stretch"], 0.95);
+        assert_eq!(json["plots"][0]["lines"][0]["points"][1][1], 20.0);
     }
 }

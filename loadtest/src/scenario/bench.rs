@@ -1,15 +1,15 @@
 //! What every scenario has at hand: the binary, a folder, the report, a place for progress lines.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{DiskFigures, Node, NodeConfig};
-use crate::load::{self, Ask, End, Outcome, Plan};
+use crate::load::{Ask, End, Open, Order, Outcome, Plan, Sent, run_closed, run_open};
 use crate::origin::{Counted, Origin};
 use crate::process::{Cost, Watch};
-use crate::report::{Chart, Check, Report, Row};
+use crate::progress::{Following, Length, Progress};
+use crate::report::{Chart, Check, Plot, Report, Row};
 
 /// How long the disk's writer may take to write what it has taken.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(crate) struct Bench {
     pub(crate) report: Report,
     scenario: &'static str,
     started: Instant,
-    progress: Box<dyn Write + Send>,
+    progress: Progress,
 }
 
 /// One measured run of a load.
@@ -60,7 +60,7 @@ impl Measured {
 }
 
 impl Bench {
-    pub(crate) fn new(binary: &Path, folder: &Path, progress: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn new(binary: &Path, folder: &Path, progress: Progress) -> Self {
         Self {
             binary: binary.to_owned(),
             folder: folder.to_owned(),
@@ -108,8 +108,13 @@ impl Bench {
 
     pub(crate) fn say(&mut self, text: &str) {
         let at = self.started.elapsed().as_secs_f64();
-        // Who measures goes on where nobody looks.
-        let _ = writeln!(self.progress, "[{at:7.1} s] {}: {text}", self.scenario);
+        let line = format!("[{at:7.1} s] {}: {text}", self.scenario);
+        self.progress.say(&line);
+    }
+
+    /// Shows on a terminal how far something has come, until what is returned is dropped.
+    pub(crate) fn follow(&mut self, length: Length, sent: &Sent) -> Following {
+        self.progress.follow(self.scenario, length, sent)
     }
 
     pub(crate) fn row(&mut self, what: impl Into<String>, value: f64, unit: &'static str) -> Row {
@@ -124,6 +129,11 @@ impl Bench {
     pub(crate) fn chart(&mut self, title: &str, unit: &'static str, bars: Vec<(String, f64)>) {
         let title = format!("{}: {title}", self.scenario);
         self.report.charts.push(Chart { title, unit, bars });
+    }
+
+    pub(crate) fn plot(&mut self, mut plot: Plot) {
+        plot.title = format!("{}: {}", self.scenario, plot.title);
+        self.report.plots.push(plot);
     }
 
     pub(crate) fn check(&mut self, what: impl Into<String>, held: bool, found: impl Into<String>) {
@@ -168,14 +178,26 @@ impl Bench {
         asks: &Arc<[Ask]>,
         plan: Plan,
     ) -> Measured {
-        let before = origin.counted();
-        let watch = Watch::start(node.pid);
-        let outcome = load::run(&node.target, asks, plan).await;
-        Measured {
-            outcome,
-            cost: watch.end(),
-            origin: origin.counted() - before,
-        }
+        let length = match plan.end {
+            End::Once => Length::Requests(asks.len() as u64),
+            End::After(time) => Length::Time(time),
+        };
+        let (order, sent) = (Order::in_turn(asks), Sent::default());
+        let _shown = self.follow(length, &sent);
+        watched(node, origin, run_closed(&node.target, &order, plan, &sent)).await
+    }
+
+    /// As [`Bench::measure`], at a rate.
+    pub(crate) async fn measure_open(
+        &mut self,
+        node: &Node,
+        origin: &Origin,
+        order: &Order,
+        plan: &Open,
+    ) -> Measured {
+        let sent = Sent::default();
+        let _shown = self.follow(Length::Time(plan.arrivals.time()), &sent);
+        watched(node, origin, run_open(&node.target, order, plan, &sent)).await
     }
 
     /// Reads everything once, checking one body in eight.
@@ -211,5 +233,21 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// What a load brings, and what it costs the node and asks of the origin.
+pub(super) async fn watched(
+    node: &Node,
+    origin: &Origin,
+    load: impl Future<Output = Outcome>,
+) -> Measured {
+    let before = origin.counted();
+    let watch = Watch::start(node.pid);
+    let outcome = load.await;
+    Measured {
+        outcome,
+        cost: watch.end(),
+        origin: origin.counted() - before,
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Bench;
+use super::bench::Measured;
 use super::shape::{Shape, parse_shape};
+use super::timeline::{curve, lines, over_time};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Freshness, Node, NodeConfig, Stop};
 use crate::load::{End, Plan, zipf};
 use crate::origin::Origin;
+use crate::report::{Axis, Plot};
 
 /// More than a run lasts for, mostly; then they are drawn anew in the same order.
 const DRAWS: usize = 200_000;
@@ -74,7 +77,7 @@ impl Memory {
         if let Some(skew) = self.zipf {
             asks = zipf(&asks, DRAWS, skew, 1).into();
         }
-        let mut bars = Vec::new();
+        let mut runs = Vec::new();
         for clients in self.clients.iter().copied() {
             let plan = Plan {
                 clients,
@@ -113,8 +116,23 @@ impl Memory {
                 "s/GB",
             );
             bench.keep(cpu);
-            bars.push((what, run.cpu_per_gb()));
+            runs.push((what, run));
         }
-        bench.chart("CPU of the server a GB", "s/GB", bars);
+        plots(bench, shape, &runs);
     }
+}
+
+fn plots(bench: &mut Bench, shape: Shape, runs: &[(String, Measured)]) {
+    let named = || runs.iter().map(|(what, run)| (what.as_str(), run));
+    let speed = lines(named(), |run| run.outcome.series.gb_a_second());
+    let title = format!("speed over time, {}", shape.name);
+    bench.plot(over_time(title, "GB/s", speed));
+    bench.plot(Plot {
+        title: format!("latency curves, {}", shape.name),
+        x: Axis::tail("percentile"),
+        y: Axis::log("ms"),
+        lines: lines(named(), |run| curve(&run.outcome.latency)),
+    });
+    let bars = named().map(|(what, run)| (what.to_owned(), run.cpu_per_gb()));
+    bench.chart("CPU of the server a GB", "s/GB", bars.collect());
 }

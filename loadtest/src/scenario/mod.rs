@@ -6,10 +6,13 @@ mod fill;
 mod fio;
 mod memory;
 mod quick;
+mod rate;
 mod restart;
 mod shape;
 mod small;
 mod soak;
+mod timeline;
+mod training;
 
 pub(crate) use bench::Bench;
 pub(crate) use quick::quick;
@@ -20,7 +23,11 @@ pub(crate) mod settings {
     pub(crate) use super::disk::Disk;
     pub(crate) use super::fio::FioTable;
     pub(crate) use super::memory::Memory;
+    pub(crate) use super::rate::Rate;
     pub(crate) use super::restart::Restart;
     pub(crate) use super::small::Small;
     pub(crate) use super::soak::Soak;
+    #[cfg(test)]
+    pub(crate) use super::training::Mode;
+    pub(crate) use super::training::Training;
 }

@@ -1,8 +1,9 @@
 //! Every scenario at toy size, in under three minutes: that all of it runs, and the counters that must be exact. No times.
 
 use super::Bench;
-use super::settings::{Disk, Memory, Restart, Small, Soak};
-use super::shape::SHAPES;
+use super::settings::{Disk, Memory, Rate, Restart, Small, Soak, Training};
+use super::shape::{RANGES, SHAPES};
+use super::training::Mode;
 
 const MIB: u64 = 1 << 20;
 
@@ -18,6 +19,20 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
         check_one_in: 1,
     };
     memory.run(bench).await?;
+    let rate = Rate {
+        memory: 256 * MIB,
+        set: 32 * MIB,
+        shapes: vec![RANGES],
+        mix: vec![(8, RANGES), (1, SHAPES[1])],
+        connections: 4,
+        percent: vec![25, 50],
+        seconds: 1,
+        drain_seconds: 5,
+        constant: false,
+        seed: 1,
+        check_one_in: 1,
+    };
+    rate.run(bench).await?;
     let disk = Disk {
         memory: 64 * MIB,
         times: 4,
@@ -29,6 +44,22 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
         counters_only: true,
     };
     disk.run(bench).await?;
+    let training = Training {
+        modes: vec![Mode::Memory, Mode::Disk],
+        set: 128 * MIB,
+        shard: 8 * MIB,
+        read: MIB,
+        sample: 128 << 10,
+        loaders: 4,
+        ahead: 2,
+        epochs: 2,
+        checkpoint: 4 * MIB,
+        checkpoint_every_ms: 100,
+        memory: 64 * MIB,
+        seed: 1,
+        check_one_in: 1,
+    };
+    training.run(bench).await?;
     let restart = Restart {
         set: 128 * MIB,
         memory: 64 * MIB,
@@ -45,6 +76,7 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     let soak = Soak {
         seconds: 10,
         clients: 4,
+        rate: None,
         objects: 100,
         memory: 64 * MIB,
         capacity: 512 * MIB,
@@ -54,5 +86,6 @@ pub(crate) async fn quick(bench: &mut Bench) -> anyhow::Result<()> {
     // Times of toys mean nothing.
     bench.report.rows.clear();
     bench.report.charts.clear();
+    bench.report.plots.clear();
     Ok(())
 }

@@ -134,7 +134,7 @@ impl Restart {
                 "s",
             );
             let note = format!("from the start of the process, try {tries}");
-            bench.keep(row.within(Budget::AtMost(2.0)).note(note));
+            bench.keep(row.within(Budget::AtMost(2.0)).stretch(1.0).note(note));
             let what = format!("{name}: all of the disk is known");
             let row = bench.row(what, recovered.as_secs_f64(), "s");
             bench.keep(row);

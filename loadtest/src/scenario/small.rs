@@ -63,7 +63,7 @@ impl Small {
             bench.keep(index.within(Budget::AtMost(64.0)).note(note));
             let fill = bench.row("live bytes of allocated bytes", figures.fill(), "x");
             let note = format!("{} of {} bytes", figures.live, figures.allocated);
-            bench.keep(fill.within(Budget::AtLeast(0.75)).note(note));
+            bench.keep(fill.within(Budget::AtLeast(0.75)).stretch(0.9).note(note));
         }
         node.stop(Stop::Gracefully).await?;
         bench.end()

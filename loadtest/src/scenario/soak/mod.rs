@@ -1,25 +1,27 @@
 //! Churn for as long as one likes: objects are written, overwritten, read, deleted, and more of them than the disk holds, so
 //! that it evicts. Nothing may grow, no read may be wrong or late behind a write, and the disk's books must balance at the end.
 
-use std::sync::Arc;
+mod client;
+
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
+use self::client::{Turns, live, objects_of};
 use super::Bench;
 use super::disk::LEAST_CAPACITY;
+use super::timeline::{cores, descriptors, over_time, rss};
 use crate::content::parse_size;
+use crate::fit::{late_median, late_rise};
 use crate::harness::{Freshness, NodeConfig, Stop, told};
-use crate::load::{Ask, Client, Outcome, Target, Verb};
-use crate::origin::{Origin, Set};
+use crate::load::{Arrivals, Client, Outcome, Queue, Sent, Target};
+use crate::origin::Origin;
 use crate::process::{Usage, Watch};
-use crate::random::Random;
-use crate::report::Budget;
+use crate::progress::Length;
+use crate::report::{Budget, Line};
 
-/// Of the objects of a client, in turn.
-const SIZES: [u64; 5] = [4_096, 110_000, 1 << 20, 3 << 20, 8 << 20];
 /// What the process may take beyond memory.limit, as its documentation promises.
 const BEYOND_LIMIT: u64 = 256 << 20;
 
@@ -32,6 +34,10 @@ pub(crate) struct Soak {
     /// At a time.
     #[arg(long, default_value_t = 16)]
     pub(crate) clients: usize,
+    /// So many actions a second, at gaps as between independent clients, and latencies from when each was due; otherwise each
+    /// client acts again when it has its answer.
+    #[arg(long, value_name = "PER_SECOND", value_parser = parse_rate)]
+    pub(crate) rate: Option<f64>,
     /// Of each client; of five sizes, 2.5 MB on average.
     #[arg(long, default_value_t = 100)]
     pub(crate) objects: usize,
@@ -46,14 +52,10 @@ pub(crate) struct Soak {
     pub(crate) counters_only: bool,
 }
 
-/// What one client knows of an object that only it writes.
-struct Known {
-    key: Arc<str>,
-    size: u64,
-    /// Nothing where it is deleted.
-    generation: Option<u64>,
-    /// Of the last write.
-    last: u64,
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| format!("{text:?} is no number above zero"))
 }
 
 impl Soak {
@@ -89,7 +91,9 @@ impl Soak {
             found,
         );
         if !self.counters_only {
-            self.growth(bench, &cost.samples);
+            self.tell(bench, &outcome);
+            growth(bench, &cost.samples);
+            plots(bench, &outcome, &cost.samples);
         }
         let figures = bench.settle(&node).await?;
         bench.say(&format!(
@@ -106,16 +110,28 @@ impl Soak {
     }
 
     async fn churn(&self, bench: &mut Bench, target: &Target) -> Outcome {
-        let until = Instant::now() + Duration::from_secs(self.seconds);
+        let (time, started) = (Duration::from_secs(self.seconds), Instant::now());
+        let turns = match self.rate {
+            None => Turns::Closed(started + time),
+            Some(rate) => {
+                let arrivals = Arrivals::poisson(rate, time, 1);
+                Turns::Open(Queue::begin(&arrivals, self.clients))
+            }
+        };
         let mut clients = JoinSet::new();
         for number in 0..self.clients {
-            let known = (0..self.objects)
-                .map(|object| known(number, object))
-                .collect();
-            clients.spawn(live(Client::new(target), known, number as u64, until));
+            let known = objects_of(number, self.objects);
+            let outcome = Outcome::since(started);
+            clients.spawn(live(
+                Client::new(target),
+                known,
+                number as u64,
+                turns.clone(),
+                outcome,
+            ));
         }
-        let mut outcome = Outcome::default();
-        let started = Instant::now();
+        let mut outcome = Outcome::since(started);
+        let _shown = bench.follow(Length::Time(time), &Sent::default());
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {
             tokio::select! {
@@ -134,99 +150,59 @@ impl Soak {
         outcome
     }
 
-    /// The last third against the one before: what grows without end grows between them.
-    fn growth(&self, bench: &mut Bench, samples: &[(f64, Usage)]) {
-        let third = samples.len() / 3;
-        let median = |part: &[(f64, Usage)], of: fn(&Usage) -> u64| {
-            let mut values: Vec<u64> = part.iter().map(|(_, usage)| of(usage)).collect();
-            values.sort_unstable();
-            values.get(values.len() / 2).copied().unwrap_or(0) as f64
-        };
-        let (before, last) = (&samples[third..2 * third], &samples[2 * third..]);
-        let rss = median(last, |it| it.rss) / median(before, |it| it.rss).max(1.0);
-        let row = bench.row(
-            "resident memory, last third of the run over the second",
-            rss,
-            "x",
+    fn tell(&self, bench: &mut Bench, outcome: &Outcome) {
+        let per_second = outcome.answers as f64 / outcome.elapsed.as_secs_f64().max(1e-9);
+        let note = format!(
+            "{:.2} GB read, p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms{}",
+            outcome.gb(),
+            outcome.latency_at(0.5),
+            outcome.latency_at(0.99),
+            outcome.latency_at(0.999),
+            match self.rate {
+                Some(rate) => format!(", at {rate} actions a second, each from when it was due"),
+                None => String::new(),
+            }
         );
-        bench.keep(row.within(Budget::AtMost(1.05)));
-        let fds = median(last, |it| it.descriptors) - median(before, |it| it.descriptors);
-        let row = bench.row("open descriptors, last third over the second", fds, "more");
-        bench.keep(row.within(Budget::AtMost(2.0)));
+        let row = bench.row("answers", per_second, "requests/s");
+        bench.keep(row.note(note));
     }
 }
 
-fn known(client: usize, object: usize) -> Known {
-    let size = SIZES[object % SIZES.len()];
-    Known {
-        key: Set::new(&format!("soak/{client}"), size, 0)
-            .key(object)
-            .into(),
-        size,
-        generation: Some(0),
-        last: 0,
-    }
+/// What grows without end rises all the time; what fills, or comes and goes, does not.
+fn growth(bench: &mut Bench, samples: &[(f64, Usage)]) {
+    let memory = rss(samples);
+    let (rise, median) = (late_rise(&memory), late_median(&memory));
+    let row = bench.row(
+        "resident memory: rise over the second half of the run",
+        rise / median.max(1.0) * 100.0,
+        "%",
+    );
+    let note = format!("{rise:.1} MiB by a line through it (Theil and Sen), of {median:.0} MiB");
+    bench.keep(row.within(Budget::AtMost(5.0)).note(note));
+    let open = descriptors(samples);
+    let row = bench.row(
+        "open descriptors: rise over the second half of the run",
+        late_rise(&open),
+        "more",
+    );
+    let note = format!("of {:.0}", late_median(&open));
+    bench.keep(row.within(Budget::AtMost(2.0)).note(note));
 }
 
-async fn live(mut client: Client, mut objects: Vec<Known>, seed: u64, until: Instant) -> Outcome {
-    let mut random = Random::seeded(seed);
-    let mut outcome = Outcome::default();
-    while Instant::now() < until {
-        let at = random.index(objects.len());
-        act(&mut client, &mut objects[at], &mut random, &mut outcome).await;
-    }
-    outcome
-}
-
-async fn act(client: &mut Client, known: &mut Known, random: &mut Random, outcome: &mut Outcome) {
-    let get = Ask {
-        key: Arc::clone(&known.key),
-        generation: known.generation.unwrap_or(0),
-        ..Ask::whole("", known.size)
-    };
-    let draw = random.below(100);
-    if draw < 15 || known.generation.is_none() {
-        known.last += 1;
-        let put = Ask {
-            verb: Verb::Put,
-            generation: known.last,
-            ..get
-        };
-        client.send(&put, false, outcome).await;
-        known.generation = Some(known.last);
-    } else if draw < 20 {
-        let delete = Ask {
-            verb: Verb::Delete,
-            ..get.clone()
-        };
-        client.send(&delete, false, outcome).await;
-        known.generation = None;
-        gone(client, &get, outcome).await;
-    } else if draw < 30 {
-        let head = Ask {
-            verb: Verb::Head,
-            ..get
-        };
-        client.send(&head, false, outcome).await;
-    } else if draw < 60 {
-        let first = random.below(known.size);
-        let end = first + 1 + random.below(known.size - first);
-        let range = Ask {
-            range: Some((first, end)),
-            ..get
-        };
-        client.send(&range, true, outcome).await;
-    } else {
-        client.send(&get, true, outcome).await;
-    }
-}
-
-/// A read after a delete must not find anything.
-async fn gone(client: &mut Client, get: &Ask, outcome: &mut Outcome) {
-    match client.ask(get, false).await {
-        Ok(answer) if answer.status == 404 => {}
-        Ok(answer) => outcome.failed(&format!("GET after DELETE {}", answer.status)),
-        Err(error) => outcome.failed(&format!("GET {error}")),
+fn plots(bench: &mut Bench, outcome: &Outcome, samples: &[(f64, Usage)]) {
+    let answers = outcome.series.answers_a_second();
+    for (title, unit, points) in [
+        ("answers over time", "answers a second", answers),
+        ("resident memory over time", "MiB", rss(samples)),
+        (
+            "open descriptors over time",
+            "descriptors",
+            descriptors(samples),
+        ),
+        ("CPU of the server over time", "cores", cores(samples)),
+    ] {
+        let name = unit.to_owned();
+        bench.plot(over_time(title, unit, vec![Line { name, points }]));
     }
 }
 
