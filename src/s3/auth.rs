@@ -66,7 +66,7 @@ impl Verifier {
     ) -> Result<Identity, Refusal> {
         match self.lane.verify(parts, signed, auth) {
             Some(identity) => Ok(identity.clone()),
-            None => self.verify_any(parts, signed, auth).await,
+            None => Box::pin(self.verify_any(parts, signed, auth)).await,
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -17,6 +17,9 @@ use super::query::Query;
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The longest life of a presigned URL, in seconds: a week.
 const MAX_EXPIRES: u64 = 604_800;
+
+pub(super) static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+static DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
 /// How SigV4 writes a time.
 pub(super) const TIME: &str = "%Y%m%dT%H%M%SZ";
@@ -112,7 +115,7 @@ impl Signed {
         let headers = part("SignedHeaders").ok_or_else(malformed)?;
         let signature = part("Signature").ok_or_else(malformed)?;
         let signed = Self::new(credential, headers, signature).ok_or_else(malformed)?;
-        if !present.contains_key("x-amz-content-sha256") {
+        if !present.contains_key(&CONTENT_SHA256) {
             return Err(Refusal::because(
                 Code::InvalidRequest,
                 "Missing required header for this request: x-amz-content-sha256",
@@ -150,7 +153,7 @@ impl Signed {
         let credential = value("X-Amz-Credential")?;
         let headers = value("X-Amz-SignedHeaders")?;
         let signed = Self::new(credential, headers, value("X-Amz-Signature")?);
-        let header = present.get("x-amz-content-sha256");
+        let header = present.get(&CONTENT_SHA256);
         let payload = query
             .get("X-Amz-Content-Sha256")
             .or_else(|| header?.to_str().ok());
@@ -220,9 +223,7 @@ impl Signed {
 
 /// When a request was signed: `x-amz-date`, or `Date` where that is absent, in SigV4's form or in HTTP's.
 fn signing_time(headers: &HeaderMap) -> Result<String, Refusal> {
-    let value = headers
-        .get("x-amz-date")
-        .or_else(|| headers.get(header::DATE));
+    let value = headers.get(&DATE).or_else(|| headers.get(header::DATE));
     let time = value.and_then(|value| basic_time(value.to_str().ok()?));
     time.ok_or_else(|| {
         let message = "AWS authentication requires a valid Date or x-amz-date header";

@@ -15,7 +15,7 @@ use aws_lc_rs::hmac;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
 
-use super::claim::{ALGORITHM, Signed, moment};
+use super::claim::{ALGORITHM, CONTENT_SHA256, Signed, moment};
 use super::signing;
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
@@ -27,10 +27,8 @@ const MOST_KEYS: usize = 4096;
 /// What a read may say of its payload: that it is not signed, or that it is empty.
 const PAYLOADS: [&str; 2] = ["UNSIGNED-PAYLOAD", signing::EMPTY_SHA256];
 
-const CONTENT_SHA256: &str = "x-amz-content-sha256";
-
 /// Headers that s3s reads besides those that are signed; a plain read has none of them.
-const OTHER_FORMS: [HeaderName; 3] = [
+static OTHER_FORMS: [HeaderName; 3] = [
     header::TRANSFER_ENCODING,
     HeaderName::from_static("x-amz-decoded-content-length"),
     HeaderName::from_static("x-amz-trailer"),
@@ -190,7 +188,7 @@ fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
         && date.len() == 8
         && signed.time.starts_with(date.as_str())
         && only(headers, "x-amz-date") == Some(signed.time.as_str())
-        && only(headers, CONTENT_SHA256).is_some_and(|it| PAYLOADS.contains(&it))
+        && only(headers, CONTENT_SHA256.as_str()).is_some_and(|it| PAYLOADS.contains(&it))
 }
 
 /// The SHA-256 of the canonical request; none as for [`string_to_sign`].
@@ -210,7 +208,7 @@ fn canonical_hash(parts: &Parts, signed: &Signed) -> Option<digest::Digest> {
         put(&[name, ":", value, "\n"]);
         before = name;
     }
-    let payload = only(&parts.headers, CONTENT_SHA256)?;
+    let payload = only(&parts.headers, CONTENT_SHA256.as_str())?;
     put(&["\n", names, "\n", payload]);
     Some(digest::digest(&SHA256, request.as_bytes()))
 }

@@ -1,6 +1,6 @@
 //! Which operation a request is: method, target and query decide.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use super::error::{Code, Refusal};
 use super::query::{Query, decode};
@@ -196,13 +196,13 @@ fn check_part(name: OperationName, query: &Query) -> Result<(), Refusal> {
 
 /// Reads `x-amz-copy-source`: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
 fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
-    const NAME: &str = "x-amz-copy-source";
-    let mut values = headers.get_all(NAME).iter();
+    static NAME: HeaderName = HeaderName::from_static("x-amz-copy-source");
+    let mut values = headers.get_all(&NAME).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     let raw = value.to_str().unwrap_or_default();
-    let invalid = |message| Refusal::argument(NAME, raw, message);
+    let invalid = |message| Refusal::argument(NAME.as_str(), raw, message);
     let (path, version_id) = match raw.split_once("?versionId=") {
         Some((path, id)) => (path, Some(decode(id)?)),
         None => (raw, None),
@@ -235,7 +235,7 @@ fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 

@@ -174,7 +174,8 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     let handler = Arc::clone(&node);
     net::serve(listener, &s3_tasks, move |request, peer| {
         let node = Arc::clone(&handler);
-        async move { node.handle(request, peer).await }
+        // It is handed on a few times before it is polled.
+        Box::pin(async move { node.handle(request, peer).await })
     });
     readiness.enter(Phase::Ready);
     Ok(Running {

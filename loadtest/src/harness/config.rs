@@ -63,7 +63,7 @@ address = "127.0.0.1:0"
 [drain]
 accept = "0s"
 [telemetry]
-filter = "warn,forebay=info"
+filter = "warn,forebay=info,forebay::access=off"
 [memory]
 limit = "{memory}"
 [origin.synthetic]

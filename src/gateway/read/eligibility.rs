@@ -1,6 +1,6 @@
 //! What the cache has no part in: reads that only the origin may answer, and objects that are never kept. Pure.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::request::{Demand, Read};
 use crate::origin::ObjectHead;
@@ -10,6 +10,11 @@ use crate::types::range::Parsed;
 
 /// Request headers of a key that is the caller's own (SSE-C).
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
+
+static CHARGED: HeaderName = HeaderName::from_static("x-amz-request-charged");
+static ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
+static OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
+static PAYER: HeaderName = HeaderName::from_static("x-amz-request-payer");
 
 /// Storage classes whose objects cannot be read before they are restored.
 const ARCHIVED: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
@@ -22,16 +27,16 @@ pub(super) fn may_answer(read: &Read, terms: &Terms) -> bool {
         read.part_number.is_some() && (read.range.is_some() || read.conditions.if_range.is_some());
     let mut names = read.headers.keys();
     let own_key = names.any(|name| name.as_str().starts_with(CUSTOMER_KEY));
-    let said = |name: &str| {
+    let said = |name: &HeaderName| {
         let values = read.headers.get_all(name).iter();
         values.map(|value| value.as_bytes()).collect::<Vec<_>>()
     };
-    let pays = said("x-amz-request-payer");
+    let pays = said(&PAYER);
     let pays_as_agreed = match terms.requester_pays {
         true => pays == [b"requester"],
         false => pays.is_empty(),
     };
-    let owner = said("x-amz-expected-bucket-owner");
+    let owner = said(&OWNER);
     let owner_is_known = match &terms.owner {
         Some(known) => owner.is_empty() || owner == [known.as_bytes()],
         None => owner.is_empty(),
@@ -48,7 +53,7 @@ pub(super) fn may_answer(read: &Read, terms: &Terms) -> bool {
 /// Whether what is known of an object may be told under these terms and rules, which may be others than those that it was
 /// learnt under: two buckets here may be one at the origin.
 pub(super) fn may_serve(head: &ObjectHead, keeping: Keeping, terms: &Terms) -> bool {
-    let charged = head.headers.contains_key("x-amz-request-charged");
+    let charged = head.headers.contains_key(&CHARGED);
     (terms.requester_pays || !charged) && (keeping.kms || !is_under_kms(&head.headers))
 }
 
@@ -81,7 +86,7 @@ pub(super) fn may_keep(head: &ObjectHead, keeping: Keeping) -> bool {
 
 fn is_under_kms(headers: &HeaderMap) -> bool {
     headers
-        .get("x-amz-server-side-encryption")
+        .get(&ENCRYPTION)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"aws:kms"))
 }
 
