@@ -1,11 +1,13 @@
 //! The load generator: signed requests from N clients over connections that are kept, bodies checked, latencies counted.
 
 mod ask;
+mod chunked;
 mod client;
 mod connection;
 mod orders;
 mod outcome;
 mod sign;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,13 +17,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 pub(crate) use ask::{Ask, Verb};
+pub(crate) use chunked::ChunkedUpload;
 pub(crate) use client::Client;
-#[cfg(test)]
-pub(crate) use connection::Connection;
-pub(crate) use connection::get_text;
+pub(crate) use connection::{Connection, get_text};
 pub(crate) use orders::{ranges, shuffled, whole, zipf};
 pub(crate) use outcome::Outcome;
 pub(crate) use sign::Credentials;
+pub(crate) use tls::Tls;
 
 /// Whom to ask.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub(crate) struct Target {
     pub(crate) region: String,
     /// Nothing where requests go out unsigned.
     pub(crate) credentials: Option<Credentials>,
+    /// Nothing where they go in the clear.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// How to ask. A closed loop: each client sends its next request when it has the answer to the one before, so that latencies

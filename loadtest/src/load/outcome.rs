@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
     pub(crate) errors: BTreeMap<String, u64>,
     /// From a request's first byte to the end of its answer, in microseconds.
     pub(crate) latency: Histogram<u64>,
-    /// To the end of the answer's head.
+    /// To the first byte of its body.
     pub(crate) first_byte: Histogram<u64>,
 }
 
