@@ -11,7 +11,10 @@ use crate::content::parse_size;
 use crate::origin::{Origin, Set, Terms};
 use crate::progress::Progress;
 use crate::report::{About, Baseline, Report};
-use crate::scenario::settings::{Disk, FioTable, Memory, Rate, Restart, Small, Soak, Training};
+use crate::scenario::settings::{
+    Chunked, Cold, Disk, FioTable, Herd, Hits, Memory, Ranges, Rate, Restart, Slow, Small, Soak,
+    Tail, Tls, Training, Ttfb,
+};
 use crate::scenario::{Bench, quick};
 
 /// A check did not hold, or a budget was missed where that was asked for.
@@ -71,6 +74,24 @@ enum Command {
     All,
     /// Hits in memory.
     Memory(Memory),
+    /// Hits in memory beside nginx and Varnish.
+    Hits(Hits),
+    /// Hits in memory over TLS beside nginx.
+    Tls(Tls),
+    /// Misses one after another: the first byte, beside the origin itself.
+    Ttfb(Ttfb),
+    /// A large cold object in one stream, beside the origin itself.
+    Cold(Cold),
+    /// Many clients at once, one cold object.
+    Herd(Herd),
+    /// Small random ranges of a large cold object.
+    Ranges(Ranges),
+    /// Hits while others read what is cold.
+    Tail(Tail),
+    /// Uploads signed chunk by chunk beside unsigned ones.
+    Chunked(Chunked),
+    /// Cold reads by many slow clients: memory.
+    Slow(Slow),
     /// A set larger than memory, its second pass from the disk, beside fio and beside memory.
     Disk(Disk),
     /// Latencies of hits in memory at set rates (an open loop).
@@ -230,6 +251,15 @@ fn name(command: &Command) -> &'static str {
         Command::Quick => "quick",
         Command::All => "all",
         Command::Memory(_) => "memory",
+        Command::Hits(_) => "hits",
+        Command::Tls(_) => "tls",
+        Command::Ttfb(_) => "ttfb",
+        Command::Cold(_) => "cold",
+        Command::Herd(_) => "herd",
+        Command::Ranges(_) => "ranges",
+        Command::Tail(_) => "tail",
+        Command::Chunked(_) => "chunked",
+        Command::Slow(_) => "slow",
         Command::Disk(_) => "disk",
         Command::Rate(_) => "rate",
         Command::Restart(_) => "restart",
@@ -246,6 +276,15 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
         Command::Quick => quick(bench).await,
         Command::All => all(bench).await,
         Command::Memory(settings) => settings.run(bench).await,
+        Command::Hits(settings) => settings.run(bench).await,
+        Command::Tls(settings) => settings.run(bench).await,
+        Command::Ttfb(settings) => settings.run(bench).await,
+        Command::Cold(settings) => settings.run(bench).await,
+        Command::Herd(settings) => settings.run(bench).await,
+        Command::Ranges(settings) => settings.run(bench).await,
+        Command::Tail(settings) => settings.run(bench).await,
+        Command::Chunked(settings) => settings.run(bench).await,
+        Command::Slow(settings) => settings.run(bench).await,
         Command::Disk(settings) => settings.run(bench).await,
         Command::Rate(settings) => settings.run(bench).await,
         Command::Restart(settings) => settings.run(bench).await,
@@ -260,6 +299,15 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
 async fn all(bench: &mut Bench) -> anyhow::Result<()> {
     defaults::<Memory>().run(bench).await?;
     defaults::<Rate>().run(bench).await?;
+    defaults::<Hits>().run(bench).await?;
+    defaults::<Tls>().run(bench).await?;
+    defaults::<Ttfb>().run(bench).await?;
+    defaults::<Cold>().run(bench).await?;
+    defaults::<Herd>().run(bench).await?;
+    defaults::<Ranges>().run(bench).await?;
+    defaults::<Tail>().run(bench).await?;
+    defaults::<Chunked>().run(bench).await?;
+    defaults::<Slow>().run(bench).await?;
     defaults::<Disk>().run(bench).await?;
     defaults::<Restart>().run(bench).await?;
     defaults::<Training>().run(bench).await?;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::certificate::Certificate;
 use crate::content::size_text;
 use crate::load::Credentials;
 
@@ -29,6 +30,8 @@ pub(crate) struct NodeConfig {
     pub(crate) freshness: Freshness,
     /// Folder and capacity.
     pub(crate) disk: Option<(PathBuf, u64)>,
+    /// Of the S3 listener; nothing where it listens in the clear.
+    pub(crate) tls: Option<Certificate>,
 }
 
 /// Who asks, and as whom the node asks the origin. The pair protects nothing: it lives for a run on this machine.
@@ -46,6 +49,7 @@ impl NodeConfig {
             memory,
             freshness,
             disk,
+            tls,
         } = self;
         let id = credentials().id;
         let memory = size_text(*memory);
@@ -53,12 +57,17 @@ impl NodeConfig {
             Freshness::Immutable => "\"immutable\"".to_owned(),
             Freshness::MaxAge(seconds) => format!("{{ max_age = \"{seconds}s\" }}"),
         };
+        let tls = tls.as_ref().map(|tls| {
+            let (chain, key) = (tls.chain.display(), tls.key.display());
+            format!("tls = {{ cert = \"{chain}\", key = \"{key}\" }}\n")
+        });
+        let tls = tls.unwrap_or_default();
         let mut text = format!(
             r#"[node]
 name = "loadtest"
 [listen.s3]
 address = "127.0.0.1:0"
-[listen.admin]
+{tls}[listen.admin]
 address = "127.0.0.1:0"
 [drain]
 accept = "0s"

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use super::Metrics;
+use super::certificate::Certificate;
 use super::config::{BUCKET, NodeConfig, SECRET_VARIABLE, credentials};
 use crate::load::{self, Target};
 
@@ -82,6 +83,7 @@ impl Node {
             bucket: BUCKET.into(),
             region: "us-east-1".into(),
             credentials: Some(credentials()),
+            tls: config.tls.as_ref().map(Certificate::trust).transpose()?,
         };
         Ok(Self {
             child,

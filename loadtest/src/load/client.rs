@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,16 +10,18 @@ use super::connection::{Connection, Head};
 use super::sign::{self, Parts, Signer, UNSIGNED};
 use super::{Ask, Outcome, Target, Verb};
 
-/// An answer that takes longer than this has failed: a server that hangs must end the run, not stop it.
+/// An answer that takes longer than this, and than its body at the least speed, has failed: a server that hangs must end the
+/// run, not stop it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes a second.
+const LEAST_SPEED: u64 = 10_000_000;
 
 /// Written at a time.
 const CHUNK: u64 = 128 * 1024;
 
 /// One client.
 pub(crate) struct Client {
-    address: SocketAddr,
-    bucket: String,
+    target: Target,
     signer: Option<Signer>,
     /// The second that the last signature was made in, and its text: to format it costs more than to sign.
     moment: (i64, String),
@@ -39,6 +40,7 @@ pub(crate) struct Answer {
     pub(crate) length: u64,
     /// Whether the body is the one that was expected; true where it was not compared.
     pub(crate) right: bool,
+    /// To the first byte of the body; to the end of the head where it has none.
     pub(crate) first_byte: Duration,
     pub(crate) whole: Duration,
 }
@@ -48,8 +50,7 @@ impl Client {
         let host = target.address.to_string();
         let signer = |credentials| Signer::new(credentials, &target.region, &host);
         Self {
-            address: target.address,
-            bucket: target.bucket.clone(),
+            target: target.clone(),
             signer: target.credentials.clone().map(signer),
             moment: (0, String::new()),
             connection: None,
@@ -90,22 +91,29 @@ impl Client {
     pub(crate) async fn ask(&mut self, ask: &Ask, check: bool) -> io::Result<Answer> {
         self.write_head(ask);
         let taken = self.connection.take();
-        let exchange = exchange(self.address, taken, &self.head, ask, check);
-        let (connection, answer) = tokio::time::timeout(PATIENCE, exchange)
+        let exchange = exchange(&self.target, taken, &self.head, ask, check);
+        let patience = PATIENCE + Duration::from_secs(ask.size / LEAST_SPEED);
+        let (connection, answer) = tokio::time::timeout(patience, exchange)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         self.connection = connection;
         Ok(answer)
     }
 
+    /// The request's head, signed now: for who reads the answer in a way of its own.
+    pub(crate) fn head(&mut self, ask: &Ask) -> &str {
+        self.write_head(ask);
+        &self.head
+    }
+
     fn write_head(&mut self, ask: &Ask) {
         let method = ask.verb.method();
-        let path = format!("/{}/{}", self.bucket, ask.key);
+        let path = format!("/{}/{}", self.target.bucket, ask.key);
         self.head.clear();
         let _ = write!(
             self.head,
             "{method} {path} HTTP/1.1\r\nhost: {}\r\n",
-            self.address
+            self.target.address
         );
         let mut signed: Vec<(&str, &str)> = Vec::new();
         let range = ask
@@ -140,7 +148,7 @@ impl Client {
 
 /// Gives the connection back where it may be used again.
 async fn exchange(
-    address: SocketAddr,
+    target: &Target,
     connection: Option<Connection>,
     head: &str,
     ask: &Ask,
@@ -149,7 +157,7 @@ async fn exchange(
     let started = Instant::now();
     let mut connection = match connection {
         Some(connection) => connection,
-        None => Connection::open(address).await?,
+        None => Connection::to(target).await?,
     };
     connection.send(head.as_bytes()).await?;
     if ask.verb == Verb::Put {
@@ -161,11 +169,12 @@ async fn exchange(
         closes,
         source,
     } = connection.head(ask.verb == Verb::Head).await?;
-    let first_byte = started.elapsed();
+    let mut first_byte = None;
     let content = (check && ask.verb == Verb::Get && status < 300).then(|| ask.content());
     let (first, _) = ask.bytes();
     let mut right = true;
     let look = |at, part: &[u8]| {
+        first_byte.get_or_insert_with(|| started.elapsed());
         if let Some(content) = content {
             right &= content.holds(first + at, part);
         }
@@ -176,7 +185,7 @@ async fn exchange(
         source,
         length,
         right,
-        first_byte,
+        first_byte: first_byte.unwrap_or_else(|| started.elapsed()),
         whole: started.elapsed(),
     };
     Ok(((!closes).then_some(connection), answer))

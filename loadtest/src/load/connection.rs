@@ -5,7 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
+
+use super::{Target, Tls};
 
 /// Large enough for a read to bring many segments, small enough to stay in the processor's cache.
 const BUFFER: usize = 256 * 1024;
@@ -13,7 +16,7 @@ const MOST_HEADERS: usize = 64;
 
 /// An open connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     /// What has been read and not taken.
     filled: std::ops::Range<usize>,
@@ -30,10 +33,37 @@ pub(crate) struct Head {
     pub(crate) source: String,
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Secret(Box<TlsStream<TcpStream>>),
+}
+
 impl Connection {
+    /// In the clear.
     pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?, address, None).await
+    }
+
+    /// As the target is to be asked.
+    pub(crate) async fn to(target: &Target) -> io::Result<Self> {
+        let stream = TcpStream::connect(target.address).await?;
+        Self::over(stream, target.address, target.tls.as_ref()).await
+    }
+
+    /// With so little room for what arrives, in bytes, that the server sees when the client pauses.
+    pub(crate) async fn narrow(target: &Target, room: u32) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(room)?;
+        let stream = socket.connect(target.address).await?;
+        Self::over(stream, target.address, target.tls.as_ref()).await
+    }
+
+    async fn over(stream: TcpStream, address: SocketAddr, tls: Option<&Tls>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        let stream = match tls {
+            None => Stream::Plain(stream),
+            Some(tls) => Stream::Secret(Box::new(tls.over(stream, address).await?)),
+        };
         Ok(Self {
             stream,
             buffer: vec![0; BUFFER],
@@ -42,7 +72,13 @@ impl Connection {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes).await,
+            Stream::Secret(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
     }
 
     /// The next answer's head. `bodyless` says that there is no body whatever the length, as after HEAD.
@@ -75,20 +111,23 @@ impl Connection {
     ) -> io::Result<()> {
         let mut at = 0;
         while at < length {
-            if self.filled.is_empty() {
-                self.read_on().await?;
-            }
-            let wanted = usize::try_from(length - at).unwrap_or(usize::MAX);
-            let part = self.filled.start
-                ..self
-                    .filled
-                    .end
-                    .min(self.filled.start.saturating_add(wanted));
-            show(at, &self.buffer[part.clone()]);
+            let part = self.part(length - at).await?;
+            show(at, part);
             at += part.len() as u64;
-            self.filled.start = part.end;
         }
         Ok(())
+    }
+
+    /// Up to `most` more bytes of a body, at least one.
+    pub(crate) async fn part(&mut self, most: u64) -> io::Result<&[u8]> {
+        if self.filled.is_empty() {
+            self.read_on().await?;
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let end = self.filled.end.min(self.filled.start.saturating_add(most));
+        let part = self.filled.start..end;
+        self.filled.start = end;
+        Ok(&self.buffer[part])
     }
 
     async fn read_on(&mut self) -> io::Result<()> {
@@ -98,10 +137,11 @@ impl Connection {
             self.buffer.copy_within(self.filled.clone(), 0);
             self.filled = 0..self.filled.len();
         }
-        let read = self
-            .stream
-            .read(&mut self.buffer[self.filled.end..])
-            .await?;
+        let room = &mut self.buffer[self.filled.end..];
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(room).await?,
+            Stream::Secret(stream) => stream.read(room).await?,
+        };
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod ask;
+mod chunked;
 mod client;
 mod connection;
 mod open;
@@ -10,6 +11,7 @@ mod orders;
 mod outcome;
 mod series;
 mod sign;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,15 +22,15 @@ use tokio::task::JoinSet;
 
 pub(crate) use arrivals::{Arrivals, Queue};
 pub(crate) use ask::{Ask, Verb};
+pub(crate) use chunked::ChunkedUpload;
 pub(crate) use client::Client;
-#[cfg(test)]
-pub(crate) use connection::Connection;
-pub(crate) use connection::get_text;
+pub(crate) use connection::{Connection, get_text};
 pub(crate) use open::{Open, run_open};
 pub(crate) use orders::{Order, mix, ranges, shuffled, whole, zipf};
 pub(crate) use outcome::Outcome;
 pub(crate) use series::Series;
 pub(crate) use sign::Credentials;
+pub(crate) use tls::Tls;
 
 /// Whom to ask.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub(crate) struct Target {
     pub(crate) region: String,
     /// Nothing where requests go out unsigned.
     pub(crate) credentials: Option<Credentials>,
+    /// Nothing where they go in the clear.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// How to ask. A closed loop: each client sends its next request when it has the answer to the one before, so that latencies
@@ -74,7 +78,6 @@ impl Sent {
 }
 
 /// Sends `asks` in their order, whichever client is free next.
-#[cfg(test)]
 pub(crate) async fn run(target: &Target, asks: &Arc<[Ask]>, plan: Plan) -> Outcome {
     run_closed(target, &Order::in_turn(asks), plan, &Sent::default()).await
 }

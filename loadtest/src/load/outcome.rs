@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
     pub(crate) unfinished: u64,
     /// To the end of the answer, in microseconds: from the request's first byte, in an open loop from when it was due.
     pub(crate) latency: Histogram<u64>,
-    /// To the end of the answer's head.
+    /// To the first byte of its body.
     pub(crate) first_byte: Histogram<u64>,
     /// Of an open loop: from when a request was due to its first byte, for want of a free connection or of an exact clock.
     pub(crate) waited: Histogram<u64>,

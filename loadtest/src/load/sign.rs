@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 
 /// The payload is not hashed: the way most readers sign.
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// The payload comes in chunks, each with a signature that goes on from the one before.
+pub(super) const CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 
 /// A key pair.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,17 +63,35 @@ impl Signer {
 
     /// The header lines to add to the request, `Host` not among them.
     pub(super) fn sign(&mut self, parts: &Parts<'_>, moment: &str) -> String {
+        self.sign_and_tell(parts, moment).0
+    }
+
+    /// The header lines, and the signature in them, which chunks go on from.
+    pub(super) fn sign_and_tell(&mut self, parts: &Parts<'_>, moment: &str) -> (String, String) {
         let (canonical, names) = self.canonical(parts, moment);
-        let date = &moment[..8];
-        let scope = format!("{date}/{}/s3/aws4_request", self.region);
+        let scope = self.scope(moment);
         let hash = hex::encode(Sha256::digest(canonical));
         let text = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hash}");
-        let signature = hex::encode(mac(self.key(date), text.as_bytes()));
+        let signature = hex::encode(mac(self.key(&moment[..8]), text.as_bytes()));
         let id = &self.credentials.id;
-        format!(
+        let lines = format!(
             "x-amz-date: {moment}\r\nx-amz-content-sha256: {}\r\nauthorization: AWS4-HMAC-SHA256 Credential={id}/{scope},SignedHeaders={names},Signature={signature}\r\n",
             parts.payload
-        )
+        );
+        (lines, signature)
+    }
+
+    /// The signature of a chunk after that of `before`: of the request for the first.
+    pub(super) fn chunk(&mut self, moment: &str, before: &str, bytes: &[u8]) -> String {
+        let scope = self.scope(moment);
+        let [nothing, hash] = [&[], bytes].map(|it: &[u8]| hex::encode(Sha256::digest(it)));
+        let text =
+            format!("AWS4-HMAC-SHA256-PAYLOAD\n{moment}\n{scope}\n{before}\n{nothing}\n{hash}");
+        hex::encode(mac(self.key(&moment[..8]), text.as_bytes()))
+    }
+
+    fn scope(&self, moment: &str) -> String {
+        format!("{}/{}/s3/aws4_request", &moment[..8], self.region)
     }
 
     /// The canonical request, and the names of the headers in it.
@@ -161,6 +181,39 @@ mod tests {
         });
         let documented = "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7";
         assert_eq!(signature, documented);
+    }
+
+    #[test]
+    fn chunks_are_signed_as_aws_documents() {
+        let mut signer = Signer {
+            host: "s3.amazonaws.com".into(),
+            ..example()
+        };
+        let moment = "20130524T000000Z";
+        let parts = Parts {
+            method: "PUT",
+            path: "/examplebucket/chunkObject.txt",
+            query: "",
+            headers: &[
+                ("content-encoding", "aws-chunked"),
+                ("content-length", "66824"),
+                ("x-amz-decoded-content-length", "66560"),
+                ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+            ],
+            payload: CHUNKS,
+        };
+        let (_, seed) = signer.sign_and_tell(&parts, moment);
+        let bytes = [b'a'; 66560];
+        let first = signer.chunk(moment, &seed, &bytes[..65536]);
+        let second = signer.chunk(moment, &first, &bytes[65536..]);
+        let last = signer.chunk(moment, &second, &[]);
+        let documented = [
+            "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
+            "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+            "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+            "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+        ];
+        assert_eq!([seed, first, second, last], documented);
     }
 
     #[test]

@@ -12,6 +12,7 @@ fn target(origin: &Origin) -> Target {
             id: "A".into(),
             secret: "S".into(),
         }),
+        tls: None,
     }
 }
 

@@ -14,6 +14,10 @@ use super::counters::add;
 use super::{Pace, State};
 use crate::content::Content;
 
+/// How far a body that was held up may hurry after its pace: a timer is late by up to its tick, and without this, a chunk that
+/// is due within two of them would make every connection as slow as the tick.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
 /// Made at a time: large enough for the cost of a write to vanish, small enough for the pace to be smooth.
 const CHUNK: u64 = 128 * 1024;
 
@@ -112,8 +116,12 @@ impl Range {
         let takes = Duration::from_secs_f64(length as f64 / self.bandwidth as f64);
         let now = Instant::now();
         let mut free = self.pace.lock().expect("no holder panics");
-        let begins = (*free).max(now + pause.unwrap_or_default());
+        let earliest = match pause {
+            Some(pause) => now + pause,
+            None => now.checked_sub(CATCH_UP).unwrap_or(now),
+        };
+        let begins = (*free).max(earliest);
         *free = begins + takes;
-        Some(begins + takes - now)
+        Some((begins + takes).saturating_duration_since(now))
     }
 }

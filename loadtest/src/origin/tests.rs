@@ -145,6 +145,21 @@ async fn bandwidth_and_stalls_take_their_time() {
 }
 
 #[tokio::test]
+async fn a_connection_is_as_fast_as_its_terms_say() {
+    let origin = origin().await;
+    origin.set_terms(Terms {
+        bandwidth: 100_000_000,
+        ..Terms::default()
+    });
+    let started = Instant::now();
+    ask(&origin, "GET /b/objects/30MB/1 HTTP/1.1").await;
+    let took = started.elapsed();
+    // What may be made up for at the begin is 20 ms.
+    assert!(took >= Duration::from_millis(270), "{took:?}");
+    assert!(took <= Duration::from_millis(600), "{took:?}");
+}
+
+#[tokio::test]
 async fn counters_and_terms_are_had_over_the_control_paths() {
     let origin = origin().await;
     ask(&origin, "GET /b/objects/1KiB/1 HTTP/1.1").await;

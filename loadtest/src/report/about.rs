@@ -7,6 +7,8 @@ use std::process::Command;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::harness::Kind;
+
 /// Machine, kernel and binary of a run.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct About {
@@ -16,6 +18,8 @@ pub(crate) struct About {
     pub(crate) binary: String,
     pub(crate) loadtest_build: String,
     pub(crate) fio: String,
+    pub(crate) nginx: String,
+    pub(crate) varnish: String,
     pub(crate) kernel: String,
     pub(crate) processor: String,
     pub(crate) cores: usize,
@@ -48,6 +52,8 @@ impl About {
             forebay: said(&binary.display().to_string(), &["--version"]),
             binary: binary.display().to_string(),
             loadtest_build: build.to_owned(),
+            nginx: Kind::Nginx.version().unwrap_or_default(),
+            varnish: Kind::Varnish.version().unwrap_or_default(),
             fio: said("fio", &["--version"]),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             processor: field(&read("/proc/cpuinfo"), "model name"),

@@ -144,6 +144,7 @@ impl Disk {
             },
             freshness: Freshness::Immutable,
             disk: folder.map(|folder| (folder.join("cache"), capacity)),
+            tls: None,
         };
         let name = if folder.is_some() { "disk" } else { "memory" };
         let node = bench.start_node(name, &config).await?;

@@ -55,6 +55,7 @@ impl Memory {
                 memory: self.memory,
                 freshness: Freshness::Immutable,
                 disk: None,
+                tls: None,
             };
             let node = bench.start_node("node", &config).await?;
             bench.say(&format!(

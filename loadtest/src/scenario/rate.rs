@@ -129,6 +129,7 @@ impl Rate {
             memory: self.memory,
             freshness: Freshness::Immutable,
             disk: None,
+            tls: None,
         };
         let node = bench.start_node("node", &config).await?;
         let fill = bench.read_all(&node, &origin, first_pass, 8).await;

@@ -79,6 +79,7 @@ impl Restart {
             memory: self.memory,
             freshness,
             disk: Some((folder.join("cache"), capacity)),
+            tls: None,
         };
         let all = RANGES.first_pass(&set);
         let mut node = bench.start_node("node", &config).await?;

@@ -42,6 +42,7 @@ impl Small {
             memory: self.memory,
             freshness: Freshness::Immutable,
             disk: Some((folder.join("cache"), capacity)),
+            tls: None,
         };
         let node = bench.start_node("node", &config).await?;
         let asks = shuffled(whole(&[set]), 1).into();

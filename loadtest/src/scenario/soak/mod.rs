@@ -69,6 +69,7 @@ impl Soak {
             memory: self.memory,
             freshness: Freshness::MaxAge(60),
             disk: (self.capacity > 0).then(|| (disk.clone(), self.capacity.max(LEAST_CAPACITY))),
+            tls: None,
         };
         let node = bench.start_node("node", &config).await?;
         let watch = Watch::start(node.pid);

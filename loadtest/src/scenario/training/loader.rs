@@ -127,6 +127,7 @@ mod tests {
                 id: "A".into(),
                 secret: "S".into(),
             }),
+            tls: None,
         }
     }
 

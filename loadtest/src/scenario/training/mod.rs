@@ -116,6 +116,7 @@ impl Training {
             memory,
             freshness: Freshness::Immutable,
             disk,
+            tls: None,
         };
         let node = bench.start_node("node", &config).await?;
         let every = Duration::from_millis(self.checkpoint_every_ms.max(1));
