@@ -126,19 +126,9 @@ impl Writer {
         length: usize,
         fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E>,
     ) -> Result<(), E> {
-        if length > self.room() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        }
         let from = self.inner.filled.load(Ordering::Relaxed);
-        let until = (from + length)
-            .next_multiple_of(ALIGN)
-            .min(self.inner.layout.size());
-        // SAFETY: the bytes from `filled` to the layout's end belong to this only writer, and need no value before they are
-        // filled.
-        let room = unsafe {
-            let start = self.inner.start.add(from).cast::<MaybeUninit<u8>>();
-            std::slice::from_raw_parts_mut(start.as_ptr(), until - from)
-        };
+        let room = self.spare(length);
+        let room = room.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let start = room.as_ptr().addr();
         let filled = fill(room)?;
         // Another slice than the front of the room would be a fault of `fill`.
@@ -147,6 +137,22 @@ impl Writer {
         }
         self.inner.filled.store(from + length, Ordering::Release);
         Ok(())
+    }
+
+    /// Room for the next `length` bytes and for the rest of their last 4 KiB; none where they do not fit.
+    pub fn spare(&mut self, length: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        if length > self.room() {
+            return None;
+        }
+        let from = self.inner.filled.load(Ordering::Relaxed);
+        let until = (from + length).next_multiple_of(ALIGN);
+        let until = until.min(self.inner.layout.size());
+        // SAFETY: the bytes from `filled` to the layout's end belong to this only writer, and need no value before they are
+        // filled.
+        Some(unsafe {
+            let start = self.inner.start.add(from).cast::<MaybeUninit<u8>>();
+            std::slice::from_raw_parts_mut(start.as_ptr(), until - from)
+        })
     }
 
     /// Bytes that still fit.

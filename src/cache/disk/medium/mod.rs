@@ -11,6 +11,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +98,10 @@ pub trait Medium: Debug + Send + Sync {
 
 /// A file that is read and written in place.
 pub trait File: Debug + Send + Sync {
+    /// What the kernel knows the open file by, where it may be read past this seam, without a thread; none where
+    /// [`File::read_at`] is the only way.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
     /// Its length in bytes.
     ///
     /// # Errors
