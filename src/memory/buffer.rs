@@ -16,8 +16,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -33,6 +33,10 @@ const ALIGN: usize = 4096;
 pub struct Buffer {
     inner: Arc<Inner>,
 }
+
+/// What finds a buffer again as long as somebody has a handle to it. Keeps no memory but a few bytes.
+#[derive(Debug, Clone)]
+pub struct WeakBuffer(Weak<Inner>);
 
 /// The one handle that writes.
 pub struct Writer {
@@ -203,6 +207,11 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.inner.start.as_ptr(), self.filled()) }
     }
 
+    /// What finds this buffer again.
+    pub fn downgrade(&self) -> WeakBuffer {
+        WeakBuffer(Arc::downgrade(&self.inner))
+    }
+
     /// Moves the buffer to the memory tier's account.
     pub fn enter_tier(&self) {
         self.inner.charge.enter_tier();
@@ -211,6 +220,21 @@ impl Buffer {
     /// Moves the buffer back to the working account: a body may still be reading it.
     pub fn leave_tier(&self) {
         self.inner.charge.leave_tier();
+    }
+}
+
+impl WeakBuffer {
+    /// The buffer, if it is still there.
+    pub fn upgrade(&self) -> Option<Buffer> {
+        self.0.upgrade().map(|inner| Buffer { inner })
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,11 +5,13 @@
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
 mod checksum;
+mod data;
 mod device;
 mod folder;
 mod format;
 mod health;
 pub mod inspect;
+mod late;
 mod means;
 pub mod medium;
 mod opened;

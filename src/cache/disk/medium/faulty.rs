@@ -4,7 +4,7 @@
 //! [`Faulty::mend`], which also takes all faults away.
 
 use std::any::Any;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -344,6 +344,12 @@ impl File for FaultyFile {
                 self.inner.write_at(bytes, offset)
             }
         }
+    }
+
+    fn write_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        // One call is one operation, however many parts it has.
+        let parts: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+        self.write_at(Aligned::copy(&parts).as_ref(), offset)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
@@ -133,6 +133,18 @@ impl File for Open {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             rest = &rest[written..];
+            offset += written as u64;
+        }
+        Ok(())
+    }
+
+    fn write_parts_at(&self, mut parts: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        while !parts.is_empty() {
+            let written = retry(|| rustix::io::pwritev(&self.file, parts, offset))?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut parts, written);
             offset += written as u64;
         }
         Ok(())
