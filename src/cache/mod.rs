@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::memory::{Buffer, Writer};
 use crate::types::layout::{BLOCK, PAGE, block_of, page_ceil, page_floor};
 use crate::types::{BodyDigest, CanonicalObject};
-use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages};
+use disk::{BlockId, Disks, Epoch, Miss, Offer, Pages, Turn};
 use small::{Kind, Small};
 
 /// What a read is about in the tiers: a body, as it was fetched since some purge.
@@ -108,8 +108,13 @@ impl Tiers {
         (run > 0).then_some(end.min(wanted.size))
     }
 
+    /// A turn at the disk that holds the page of `offset`, if one is free.
+    pub fn turn(&self, wanted: &Wanted, offset: u64) -> Option<Turn> {
+        self.disks.turn(id(wanted, block_of(offset)), wanted.floor)
+    }
+
     /// Reads whole pages from a disk: `range` lies inside one block, begins where a page does and ends where a page or the body
-    /// does; `writer` is empty and has room for it.
+    /// does; `writer` is empty and has room for it. With a `turn`, it does not wait for one.
     ///
     /// # Errors
     /// [`Miss`]: the bytes are to be had from the origin.
@@ -118,6 +123,7 @@ impl Tiers {
         wanted: &Wanted,
         range: Range<u64>,
         writer: Writer,
+        turn: Option<Turn>,
     ) -> Result<Buffer, Miss> {
         debug_assert_eq!(range.start, page_floor(range.start));
         debug_assert_eq!(range.end, page_ceil(range.end, wanted.size));
@@ -127,7 +133,7 @@ impl Tiers {
         let block = id(wanted, block_of(range.start));
         let (start, end) = (in_block(range.start), in_block(range.end - 1) + 1);
         self.disks
-            .read(block, start..end, wanted.floor, writer)
+            .read(block, start..end, wanted.floor, writer, turn)
             .await
     }
 

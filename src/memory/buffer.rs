@@ -16,8 +16,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -33,6 +33,10 @@ const ALIGN: usize = 4096;
 pub struct Buffer {
     inner: Arc<Inner>,
 }
+
+/// What finds a buffer again as long as somebody has a handle to it. Keeps no memory but a few bytes.
+#[derive(Debug, Clone)]
+pub struct WeakBuffer(Weak<Inner>);
 
 /// The one handle that writes.
 pub struct Writer {
@@ -126,19 +130,9 @@ impl Writer {
         length: usize,
         fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E>,
     ) -> Result<(), E> {
-        if length > self.room() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        }
         let from = self.inner.filled.load(Ordering::Relaxed);
-        let until = (from + length)
-            .next_multiple_of(ALIGN)
-            .min(self.inner.layout.size());
-        // SAFETY: the bytes from `filled` to the layout's end belong to this only writer, and need no value before they are
-        // filled.
-        let room = unsafe {
-            let start = self.inner.start.add(from).cast::<MaybeUninit<u8>>();
-            std::slice::from_raw_parts_mut(start.as_ptr(), until - from)
-        };
+        let room = self.spare(length);
+        let room = room.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let start = room.as_ptr().addr();
         let filled = fill(room)?;
         // Another slice than the front of the room would be a fault of `fill`.
@@ -147,6 +141,22 @@ impl Writer {
         }
         self.inner.filled.store(from + length, Ordering::Release);
         Ok(())
+    }
+
+    /// Room for the next `length` bytes and for the rest of their last 4 KiB; none where they do not fit.
+    pub fn spare(&mut self, length: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        if length > self.room() {
+            return None;
+        }
+        let from = self.inner.filled.load(Ordering::Relaxed);
+        let until = (from + length).next_multiple_of(ALIGN);
+        let until = until.min(self.inner.layout.size());
+        // SAFETY: the bytes from `filled` to the layout's end belong to this only writer, and need no value before they are
+        // filled.
+        Some(unsafe {
+            let start = self.inner.start.add(from).cast::<MaybeUninit<u8>>();
+            std::slice::from_raw_parts_mut(start.as_ptr(), until - from)
+        })
     }
 
     /// Bytes that still fit.
@@ -197,6 +207,11 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.inner.start.as_ptr(), self.filled()) }
     }
 
+    /// What finds this buffer again.
+    pub fn downgrade(&self) -> WeakBuffer {
+        WeakBuffer(Arc::downgrade(&self.inner))
+    }
+
     /// Moves the buffer to the memory tier's account.
     pub fn enter_tier(&self) {
         self.inner.charge.enter_tier();
@@ -205,6 +220,21 @@ impl Buffer {
     /// Moves the buffer back to the working account: a body may still be reading it.
     pub fn leave_tier(&self) {
         self.inner.charge.leave_tier();
+    }
+}
+
+impl WeakBuffer {
+    /// The buffer, if it is still there.
+    pub fn upgrade(&self) -> Option<Buffer> {
+        self.0.upgrade().map(|inner| Buffer { inner })
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 

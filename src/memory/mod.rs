@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::types::layout::PAGE;
 
-pub use buffer::{Buffer, Writer};
+pub use buffer::{Buffer, WeakBuffer, Writer};
 
 /// Who the working memory is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "maps memory and gives single pages of it back")]
 
 use std::alloc::{Layout, handle_alloc_error};
+use std::collections::VecDeque;
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,7 @@ struct State {
 #[derive(Default)]
 struct Free {
     /// With memory, the last used one last.
-    kept: Vec<Slot>,
+    kept: VecDeque<Slot>,
     /// Without.
     empty: Vec<Slot>,
 }
@@ -98,21 +99,14 @@ impl Slots {
         slot
     }
 
-    /// Takes a slot back.
-    pub(super) fn give_back(&self, mut slot: Slot) {
-        let mut state = self.lock();
-        if state.kept + slot.touched > KEPT {
+    /// Takes a slot back. Where free slots have too much memory by that, those of the size that has most of it lose some,
+    /// the longest unused first: the sizes that are in use come to have what they need.
+    pub(super) fn give_back(&self, slot: Slot) {
+        let surplus = self.lock().keep(slot);
+        for mut slot in surplus {
             // Giving memory back takes the kernel some time, during which others may go on.
-            drop(state);
             slot.empty_from(0);
-            state = self.lock();
-        }
-        state.kept += slot.touched;
-        let free = &mut state.free[slot.size];
-        if slot.touched > 0 {
-            free.kept.push(slot);
-        } else {
-            free.empty.push(slot);
+            self.lock().free[slot.size].empty.push(slot);
         }
     }
 
@@ -122,8 +116,23 @@ impl Slots {
 }
 
 impl State {
+    /// Keeps a slot with its memory. Gives out those that are to lose theirs.
+    fn keep(&mut self, slot: Slot) -> Vec<Slot> {
+        self.kept += slot.touched;
+        self.free[slot.size].kept.push_back(slot);
+        let mut surplus = Vec::new();
+        while self.kept > KEPT {
+            let most = (0..SIZES).max_by_key(|size| self.free[*size].kept.len() << size);
+            let oldest = most.and_then(|size| self.free[size].kept.pop_front());
+            let oldest = oldest.expect("free slots have memory");
+            self.kept -= oldest.touched;
+            surplus.push(oldest);
+        }
+        surplus
+    }
+
     fn take(&mut self, size: usize) -> Slot {
-        if let Some(slot) = self.free[size].kept.pop() {
+        if let Some(slot) = self.free[size].kept.pop_back() {
             self.kept -= slot.touched;
             return slot;
         }
@@ -245,6 +254,19 @@ mod tests {
         assert_eq!(smaller.touched, LARGEST / 2 + SMALLEST);
         assert_eq!(slots.lock().kept, KEPT - LARGEST);
         slots.give_back(smaller);
+    }
+
+    #[test]
+    fn memory_of_a_size_that_is_not_used_any_more_goes_to_one_that_is() {
+        let slots = Slots::default();
+        let large: Vec<_> = (0..64).map(|_| slots.take(LARGEST)).collect();
+        large.into_iter().for_each(|slot| slots.give_back(slot));
+        let small: Vec<_> = (0..40).map(|_| slots.take(SMALLEST)).collect();
+        small.into_iter().for_each(|slot| slots.give_back(slot));
+        let state = slots.lock();
+        assert_eq!(state.free[0].kept.len(), 40);
+        assert_eq!(state.free[SIZES - 1].kept.len(), 64 - 3);
+        assert!(state.kept <= KEPT);
     }
 
     #[test]

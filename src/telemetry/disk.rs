@@ -59,6 +59,7 @@ pub struct OneDisk {
     reads: [Counter; DiskRead::ALL.len()],
     writes: [Counter; DiskWrite::ALL.len()],
     pub read_bytes: Counter,
+    pub ring_reads: Counter,
     pub written_bytes: Counter,
     pub evictions: Counter,
     pub moves: Counter,
@@ -101,7 +102,7 @@ impl Visit for DiskMetrics {
         self.each(
             yield_sample,
             "forebay_disk_read_seconds",
-            "Time of a read from a disk, its wait for a turn and its checks included",
+            "Time of a read from a disk, its wait for a turn included",
             &|disk| Value::Histogram(&disk.read_time),
         );
     }
@@ -152,11 +153,16 @@ const GAUGES: [Row<Gauge>; 8] = [
     ),
 ];
 
-const COUNTERS: [Row<Counter>; 5] = [
+const COUNTERS: [Row<Counter>; 6] = [
     (
         "forebay_disk_read_bytes_total",
         "Bytes read from a disk for clients",
         |disk| &disk.read_bytes,
+    ),
+    (
+        "forebay_disk_ring_reads_total",
+        "Reads from a disk that were made through io_uring, without a thread",
+        |disk| &disk.ring_reads,
     ),
     (
         "forebay_disk_written_bytes_total",

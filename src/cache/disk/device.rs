@@ -5,22 +5,22 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::health::Health;
-use super::opened::{NotRead, Opened};
-use super::pages;
+use super::opened::{Aim, NotRead, Opened, Place};
 use super::placement::Member;
 use super::purging::Purging;
+use super::ring::{Read, Reading, Ring};
 use super::space::Class;
 use super::writer::Inbox;
-use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages};
+use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages, Turn};
 use crate::memory::{Buffer, Writer};
 use crate::telemetry::disk::OneDisk;
 use crate::types::outcome::{DiskRead, DiskState, DiskWrite};
@@ -43,11 +43,20 @@ pub(super) struct Disk {
     opened: ArcSwapOption<Opened>,
     health: Health,
     turns: Arc<Semaphore>,
+    /// None where the system allows none.
+    ring: OnceLock<Arc<Ring>>,
     /// It is out by now.
     pub(super) changed: Notify,
     pub(super) progress: watch::Sender<Progress>,
     life: watch::Sender<Life>,
     pub(super) table_bytes: usize,
+}
+
+/// What became of a read that was to be made without a thread.
+enum Handed {
+    /// It is under way.
+    Over(Reading, Aim),
+    Back(OwnedSemaphorePermit, Writer),
 }
 
 /// Whether anybody looks after a disk.
@@ -95,6 +104,7 @@ impl Disk {
             opened: ArcSwapOption::empty(),
             health: Health::default(),
             turns: Arc::new(Semaphore::new(MOST_READS)),
+            ring: OnceLock::new(),
             changed: Notify::new(),
             progress: watch::Sender::new(Progress::Untried),
             life: watch::Sender::new(Life::Open),
@@ -158,21 +168,26 @@ impl Disk {
         range: Range<u32>,
         floor: Epoch,
         writer: Writer,
+        turn: Option<Turn>,
     ) -> Result<Buffer, Miss> {
         let started = Instant::now();
         let length = range.len() as u64;
-        let read = self.read_in_time(block, range, floor, writer).await;
+        let read = self.read_in_time(block, range, floor, writer, turn).await;
         let outcome = match read {
             Ok(_) => DiskRead::Hit,
             Err(miss) => miss.outcome(),
         };
         self.metrics.reads(outcome).increment();
-        if read.is_ok() {
-            self.metrics.read_bytes.add(length);
-            self.metrics.read_time.record(started.elapsed());
-            self.health.read_worked();
-        }
-        read
+        let (buffer, arrived) = read?;
+        self.metrics.read_bytes.add(length);
+        self.metrics.read_time.record(arrived - started);
+        self.health.read_worked();
+        Ok(buffer)
+    }
+
+    /// A turn, if one is free.
+    pub(super) fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turns).try_acquire_owned().ok()
     }
 
     async fn read_in_time(
@@ -180,33 +195,95 @@ impl Disk {
         block: BlockId,
         range: Range<u32>,
         floor: Epoch,
-        mut writer: Writer,
-    ) -> Result<Buffer, Miss> {
+        writer: Writer,
+        turn: Option<Turn>,
+    ) -> Result<(Buffer, Instant), Miss> {
         let opened = self.opened.load_full().ok_or(Miss::Absent)?;
-        let wanted = pages::touched(&range);
-        if !self.held(block, floor).covers(wanted) {
-            return Err(Miss::Absent);
-        }
-        let turns = Arc::clone(&self.turns);
-        let work = async move {
-            let turn = turns.acquire_owned().await;
-            let reading = spawn_blocking(move || {
-                // Held until the disk has answered, however long nobody has been waiting any more.
-                let _turn = turn;
-                let read = opened.read(block, range, floor, &mut writer);
-                read.map(|()| writer.buffer())
-            });
-            reading.await
+        let found = opened.find(block, floor).ok_or(Miss::Absent)?;
+        let place = Place {
+            found,
+            block,
+            range,
         };
+        let work = self.read_place(opened, place, writer, turn);
         match tokio::time::timeout(self.means.tuning.read_deadline, work).await {
-            Ok(Ok(Ok(buffer))) => Ok(buffer),
-            Ok(Ok(Err(why))) => Err(self.not_read(&why)),
-            Ok(Err(error)) => Err(self.not_read(&NotRead::Failed(io::Error::other(error)))),
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(why)) => Err(self.not_read(&why)),
             Err(_) => {
                 self.read_failed(&io::ErrorKind::TimedOut.into());
                 Err(Miss::Slow)
             }
         }
+    }
+
+    /// The bytes, and when they were there.
+    async fn read_place(
+        &self,
+        opened: Arc<Opened>,
+        place: Place,
+        writer: Writer,
+        turn: Option<Turn>,
+    ) -> Result<(Buffer, Instant), NotRead> {
+        let turn = match turn {
+            Some(turn) => turn.permit,
+            None => Arc::clone(&self.turns)
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?,
+        };
+        let (turn, mut writer) = match self.hand_over(&opened, &place, turn, writer)? {
+            Handed::Over(reading, aim) => {
+                let arrived = reading.await;
+                let at = arrived.at;
+                let read = arrived.check(|bytes| aim.check(bytes));
+                let buffer = opened.conclude(place.found, read)?;
+                return Ok((buffer, at));
+            }
+            Handed::Back(turn, writer) => (turn, writer),
+        };
+        let reading = spawn_blocking(move || {
+            // Held until the disk has answered, however long nobody has been waiting any more.
+            let _turn = turn;
+            let read = opened.read(&place, &mut writer);
+            read.map(|()| (writer.buffer(), Instant::now()))
+        });
+        reading.await.map_err(io::Error::other)?
+    }
+
+    /// Begins to read without a thread, where that can be.
+    fn hand_over(
+        &self,
+        opened: &Opened,
+        place: &Place,
+        turn: OwnedSemaphorePermit,
+        writer: Writer,
+    ) -> Result<Handed, NotRead> {
+        let Some(ring) = self.ring.get() else {
+            return Ok(Handed::Back(turn, writer));
+        };
+        let Some(aim) = opened.aim(place)? else {
+            return Ok(Handed::Back(turn, writer));
+        };
+        let read = Read {
+            segment: Arc::clone(&aim.segment),
+            offset: aim.offset,
+            length: place.range.len(),
+            writer,
+            turn,
+        };
+        Ok(match ring.start(read) {
+            Ok(reading) => {
+                self.metrics.ring_reads.increment();
+                Handed::Over(reading, aim)
+            }
+            Err(read) => Handed::Back(read.turn, read.writer),
+        })
+    }
+
+    /// Reads through `ring` from now on, wherever that can be.
+    pub(super) fn read_through(&self, ring: Arc<Ring>) {
+        // There is one at most: the disk was just made.
+        let _ = self.ring.set(ring);
     }
 
     fn not_read(&self, why: &NotRead) -> Miss {

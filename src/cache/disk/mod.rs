@@ -5,11 +5,13 @@
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
 mod checksum;
+mod data;
 mod device;
 mod folder;
 mod format;
 mod health;
 pub mod inspect;
+mod late;
 mod means;
 pub mod medium;
 mod opened;
@@ -19,6 +21,7 @@ pub mod purges;
 mod purging;
 mod queue;
 mod recovery;
+mod ring;
 mod scratch;
 mod segment;
 mod slots;
@@ -37,11 +40,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tracing::warn;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{info, warn};
 
 use self::device::Disk;
 use self::placement::Member;
 use self::purging::Purging;
+use self::ring::Ring;
 use crate::memory::{Buffer, Writer};
 use crate::types::outcome::{DiskRead, DiskState};
 use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
@@ -86,6 +91,13 @@ pub enum Miss {
     /// The disk did not answer in time.
     #[error("the disk is slow")]
     Slow,
+}
+
+/// One of the reads that a disk may have at a time.
+#[derive(Debug)]
+pub struct Turn {
+    disk: Arc<Disk>,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Bytes that may be kept.
@@ -151,7 +163,16 @@ impl Disks {
             Arc::new(Disk::new(config, means, purging, count as u64))
         };
         let disks: Vec<_> = configs.into_iter().map(new).collect();
+        let mut told = false;
         for disk in &disks {
+            match Ring::new() {
+                Ok(ring) => attend(disk, ring),
+                // Once: the same holds for all.
+                Err(error) if !std::mem::replace(&mut told, true) => {
+                    info!(%error, "io_uring cannot be used: {error}; disks are read from threads");
+                }
+                Err(_) => {}
+            }
             means.tasks.spawn("disk", tend::run(Arc::clone(disk)));
             means
                 .tasks
@@ -171,8 +192,18 @@ impl Disks {
         held.max_by_key(|pages| pages.count()).unwrap_or_default()
     }
 
+    /// A turn at the disk that holds a block, if one is free.
+    pub fn turn(&self, block: BlockId, floor: Epoch) -> Option<Turn> {
+        let holds = |disk: &&Arc<Disk>| !disk.held(block, floor).is_empty();
+        let disk = self.disks.iter().find(holds)?;
+        let permit = disk.turn()?;
+        let disk = Arc::clone(disk);
+        Some(Turn { disk, permit })
+    }
+
     /// Reads `range` of a block into an empty `writer` of that length, and gives back what can be read from it. The range
-    /// begins where a page does and ends where a page or the block does.
+    /// begins where a page does and ends where a page or the block does. With a `turn` at the disk that holds it, all that
+    /// has to be done is under way once the future was polled; else it may wait for a turn first.
     ///
     /// # Errors
     /// [`Miss`]: the bytes are to be had elsewhere. Never takes longer than the disk's deadline.
@@ -182,11 +213,13 @@ impl Disks {
         range: Range<u32>,
         floor: Epoch,
         writer: Writer,
+        turn: Option<Turn>,
     ) -> Result<Buffer, Miss> {
         let wanted = pages::touched(&range);
         let holds = |disk: &&Arc<Disk>| disk.held(block, floor).covers(wanted);
         let disk = self.disks.iter().find(holds).ok_or(Miss::Absent)?;
-        disk.read(block, range, floor, writer).await
+        let turn = turn.filter(|turn| Arc::ptr_eq(&turn.disk, disk));
+        disk.read(block, range, floor, writer, turn).await
     }
 
     /// Takes bytes that a reader has just missed, if they are worth keeping and the disk can follow. Never waits.
@@ -292,6 +325,20 @@ impl Disks {
             .map(|disk| (&*disk.config.path, state(disk)))
             .collect()
     }
+}
+
+/// Has a disk read through a ring, until it is given up.
+fn attend(disk: &Arc<Disk>, ring: Arc<Ring>) {
+    let (tasks, disk) = (&disk.means.tasks, Arc::clone(disk));
+    disk.read_through(Arc::clone(&ring));
+    let stopping = tasks.clone();
+    let end = async move {
+        tokio::select! {
+            () = stopping.stopping() => {}
+            () = disk.closing() => {}
+        }
+    };
+    tasks.spawn("disk-reads", ring::attend(ring, end));
 }
 
 /// Writes the purges to one disk.

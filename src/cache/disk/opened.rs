@@ -43,6 +43,23 @@ pub(super) struct Found {
     pub(super) pages: Pages,
 }
 
+/// A part of a block that is held. It begins where a page does and ends where a page or the block does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) found: Found,
+    pub(super) block: BlockId,
+    pub(super) range: Range<u32>,
+}
+
+/// Where such a part lies, in one run.
+#[derive(Debug)]
+pub(super) struct Aim {
+    pub(super) segment: Arc<Segment>,
+    pub(super) offset: u64,
+    entry: Entry,
+    run: Run,
+}
+
 /// Why bytes could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotRead {
@@ -160,16 +177,14 @@ impl Opened {
         })
     }
 
-    /// Reads `range` of a block. It begins where a page does and ends where a page or the block does; the writer is empty.
-    pub(super) fn read(
-        &self,
-        block: BlockId,
-        range: Range<u32>,
-        floor: Epoch,
-        writer: &mut Writer,
-    ) -> Result<(), NotRead> {
-        let found = self.find(block, floor).ok_or(NotRead::Absent)?;
-        let read = self.read_from(found, block, &range, writer);
+    /// Reads a part of a block. The writer is empty.
+    pub(super) fn read(&self, place: &Place, writer: &mut Writer) -> Result<(), NotRead> {
+        let read = self.read_from(place, writer);
+        self.conclude(place.found, read)
+    }
+
+    /// Notes how a read of what was `found` went. What was read counts only where it is still there.
+    pub(super) fn conclude<T>(&self, found: Found, read: Result<T, NotRead>) -> Result<T, NotRead> {
         let mut space = self.space();
         let slot = space.slot(found.slot);
         let same = |it: &Slot| it.generation() == found.generation;
@@ -178,7 +193,7 @@ impl Opened {
             return Err(NotRead::Absent);
         }
         match read {
-            Ok(()) => space.touch(found.slot),
+            Ok(_) => space.touch(found.slot),
             // The rest of the block may be right, but the disk has changed what it was given.
             Err(NotRead::Damaged(_)) => space.free(found.slot),
             Err(NotRead::Absent | NotRead::Failed(_)) => {}
@@ -194,27 +209,38 @@ impl Opened {
     ) -> Result<(Arc<Segment>, Entry), NotRead> {
         let segment = self.segment(found.slot.segment()).ok_or(NotRead::Absent)?;
         let entry = self.tables.entry(&segment, found.slot.slot())?;
-        let entry = entry.filter(|it| it.block == block && it.pages.covers(found.pages));
-        let first = found.pages.iter().next().unwrap_or_default();
-        Ok((segment, entry.ok_or(NotRead::Damaged(first))?))
+        Ok((segment, told(entry, found, block)?))
     }
 
-    fn read_from(
-        &self,
-        found: Found,
-        block: BlockId,
-        range: &Range<u32>,
-        writer: &mut Writer,
-    ) -> Result<(), NotRead> {
-        let (segment, entry) = self.entry(found, block)?;
-        let wanted = pages::touched(range);
-        let whole = Pages::within(range.clone(), entry.block_length);
-        let inside = range.end <= entry.block_length;
-        if !found.pages.covers(wanted) || whole != wanted || !inside {
-            return Err(NotRead::Absent);
-        }
-        for run in runs(&entry, wanted) {
-            let offset = segment.page_offset(found.slot.slot(), run.position);
+    /// Where the part of a block lies, if that is known without a look at the disk, and is one place.
+    pub(super) fn aim(&self, place: &Place) -> Result<Option<Aim>, NotRead> {
+        let found = place.found;
+        let segment = self.segment(found.slot.segment()).ok_or(NotRead::Absent)?;
+        let Some(entry) = self.tables.known(&segment, found.slot.slot()) else {
+            return Ok(None);
+        };
+        // What is wrong with the entry is the other way's to tell.
+        let Ok(entry) = told(entry, found, place.block) else {
+            return Ok(None);
+        };
+        let mut runs = runs(&entry, place.wanted(&entry)?);
+        let Some(run) = runs.pop().filter(|_| runs.is_empty()) else {
+            return Ok(None);
+        };
+        let offset = segment.page_offset(found.slot.slot(), run.position);
+        Ok(Some(Aim {
+            segment,
+            offset,
+            entry,
+            run,
+        }))
+    }
+
+    fn read_from(&self, place: &Place, writer: &mut Writer) -> Result<(), NotRead> {
+        let slot = place.found.slot.slot();
+        let (segment, entry) = self.entry(place.found, place.block)?;
+        for run in runs(&entry, place.wanted(&entry)?) {
+            let offset = segment.page_offset(slot, run.position);
             writer.fill_with(run.bytes, |room| {
                 let read = segment.file.read_at(room, offset)?;
                 check(&entry, &run, read)?;
@@ -223,6 +249,34 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+impl Place {
+    /// The pages to read, all of which are held.
+    fn wanted(&self, entry: &Entry) -> Result<Pages, NotRead> {
+        let wanted = pages::touched(&self.range);
+        let whole = Pages::within(self.range.clone(), entry.block_length);
+        let inside = self.range.end <= entry.block_length;
+        if self.found.pages.covers(wanted) && whole == wanted && inside {
+            Ok(wanted)
+        } else {
+            Err(NotRead::Absent)
+        }
+    }
+}
+
+impl Aim {
+    /// Checks what was read.
+    pub(super) fn check(&self, read: &[u8]) -> Result<(), NotRead> {
+        check(&self.entry, &self.run, read)
+    }
+}
+
+/// The entry, if it tells of the block that was found.
+fn told(entry: Option<Entry>, found: Found, block: BlockId) -> Result<Entry, NotRead> {
+    let entry = entry.filter(|it| it.block == block && it.pages.covers(found.pages));
+    let first = found.pages.iter().next().unwrap_or_default();
+    entry.ok_or(NotRead::Damaged(first))
 }
 
 /// Reads a page that an entry tells of, and checks it.

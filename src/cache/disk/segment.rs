@@ -32,11 +32,6 @@ impl Segment {
     pub(super) fn page_offset(&self, slot: u32, position: u32) -> u64 {
         self.geometry.slot_offset(slot) + u64::from(position) * PAGE
     }
-
-    /// Writes pages that follow one another into a slot, from `position` on.
-    pub(super) fn write_pages(&self, slot: u32, position: u32, bytes: &[u8]) -> io::Result<()> {
-        write(&*self.file, self.page_offset(slot, position), bytes)
-    }
 }
 
 /// Writes bytes at a multiple of [`ALIGN`], wherever they lie and however long they are: what is missing to the next

@@ -68,6 +68,16 @@ impl Tables {
         Ok(decode(&page, segment, slot))
     }
 
+    /// As [`Tables::entry`], without a look at the disk: none where that would be needed.
+    pub(super) fn known(&self, segment: &Segment, slot: u32) -> Option<Option<Entry>> {
+        let key = Key {
+            segment: segment.number,
+            page: slot / ENTRIES_A_PAGE,
+        };
+        let page = self.lock().kept(key)?;
+        Some(decode(&page, segment, slot))
+    }
+
     /// Puts entries into their slots, or frees the slots; one write for all of one page. The slots are of one segment.
     ///
     /// Where that fails, some may have been changed.
@@ -124,11 +134,8 @@ impl Tables {
         };
         let before = {
             let mut state = self.lock();
-            if let Some(cached) = state.pages.get_mut(&key) {
-                cached.used = true;
-                if let Some(page) = &cached.page {
-                    return Ok(Arc::clone(page));
-                }
+            if let Some(page) = state.kept(key) {
+                return Ok(page);
             }
             state.changes[key.counter()]
         };
@@ -166,6 +173,12 @@ impl State {
         if let Some(cached) = self.pages.get_mut(&key) {
             cached.page = None;
         }
+    }
+
+    fn kept(&mut self, key: Key) -> Option<Arc<Page>> {
+        let cached = self.pages.get_mut(&key)?;
+        cached.used = true;
+        cached.page.clone()
     }
 
     fn keep(&mut self, key: Key, page: Arc<Page>, most: usize) {

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::data::Data;
 use super::format::{Entry, PAGES};
 use super::opened::{self, Found, NotRead, Opened, PAGE_BYTES};
 use super::pages;
@@ -130,7 +131,9 @@ impl Opened {
         if pages > segment.geometry.class.pages() {
             return Err(NotRead::Absent);
         }
-        self.write_pages(&segment, found.slot, &mut entry, &pending)?;
+        let mut data = Data::default();
+        self.note_pages(&segment, found.slot, &mut entry, &pending, &mut data);
+        data.write()?;
         entry.epoch = entry.epoch.min(pending.epoch);
         entry.pinned |= pending.pinned;
         self.seal(&mut entry, stamp);
@@ -252,6 +255,7 @@ impl Opened {
 
     /// Writes the data of blocks, then their entries.
     fn fill(&self, placed: &mut [Placed], stamp: Stamp) -> io::Result<()> {
+        let mut data = Data::default();
         for Placed {
             pending,
             slot,
@@ -273,26 +277,28 @@ impl Opened {
                 written_at: 0,
                 sums: [0; PAGES],
             };
-            self.write_pages(&segment, *slot, &mut fresh, pending)?;
+            self.note_pages(&segment, *slot, &mut fresh, pending, &mut data);
             self.seal(&mut fresh, stamp);
             *entry = Some(fresh);
         }
+        data.write()?;
         self.change(placed.iter().map(|it| (it.slot, it.entry)))
     }
 
-    /// Writes pages behind those that the slot has, and notes them in the entry.
-    fn write_pages(
+    /// Notes in the entry pages that are to be written behind those that the slot has.
+    fn note_pages(
         &self,
-        segment: &Segment,
+        segment: &Arc<Segment>,
         slot: SlotNumber,
         entry: &mut Entry,
         pending: &Pending,
-    ) -> io::Result<()> {
+        data: &mut Data,
+    ) {
         let mut runs: Vec<&Run> = pending.runs.iter().collect();
         runs.sort_by_key(|run| run.first);
         for run in runs {
             let position = entry.pages.count();
-            segment.write_pages(slot.slot(), position, &run.bytes)?;
+            data.add(segment, slot.slot(), position, &run.bytes);
             for (page, bytes) in (run.first..).zip(run.bytes.chunks(PAGE_BYTES)) {
                 let position = entry.pages.count();
                 entry.positions = entry.positions.with(position, page);
@@ -301,7 +307,6 @@ impl Opened {
             }
             self.metrics.written_bytes.add(run.bytes.len() as u64);
         }
-        Ok(())
     }
 
     fn seal(&self, entry: &mut Entry, stamp: Stamp) {

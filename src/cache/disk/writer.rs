@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Offer;
 use super::device::Disk;
+use super::late::Late;
 use super::queue::{Added, Next, Pending, Queue};
 use super::write::Stamp;
 use crate::types::outcome::DiskWrite;
@@ -32,6 +33,7 @@ pub(super) struct Inbox {
 #[derive(Debug)]
 struct State {
     queue: Queue,
+    late: Late,
     writing: bool,
 }
 
@@ -40,6 +42,7 @@ impl Inbox {
         Self {
             state: Mutex::new(State {
                 queue: Queue::new(most, patience),
+                late: Late::default(),
                 writing: false,
             }),
             wake: Notify::new(),
@@ -58,7 +61,12 @@ impl Inbox {
         if self.closed.load(Ordering::Acquire) {
             return Err(DiskWrite::Closed);
         }
-        let added = self.lock().queue.add(offer, Instant::now());
+        let mut state = self.lock();
+        let added = state.queue.add(offer, Instant::now());
+        if added == Err(DiskWrite::QueueFull) {
+            state.late.remember(offer);
+        }
+        drop(state);
         if added.is_ok() {
             self.wake.notify_one();
         }
@@ -97,7 +105,11 @@ impl Inbox {
 
     fn next(&self, all: bool) -> Next {
         let mut state = self.lock();
-        let next = state.queue.next(Instant::now(), BATCH, all);
+        let now = Instant::now();
+        let mut next = state.queue.next(now, BATCH, all);
+        if matches!(next, Next::Idle) && !self.is_closed() && state.refill(now) {
+            next = state.queue.next(now, BATCH, all);
+        }
         state.writing = matches!(next, Next::Write(_));
         if state.queue.is_empty() && !state.writing {
             self.settled.notify_waiters();
@@ -116,6 +128,21 @@ impl Inbox {
 
     fn is_hurried(&self) -> bool {
         self.is_closed() || self.hurrying.load(Ordering::Acquire) > 0
+    }
+}
+
+impl State {
+    /// Takes offers that came too soon. Says whether there were any.
+    fn refill(&mut self, now: Instant) -> bool {
+        // Half a batch leaves room for what comes meanwhile.
+        while self.queue.weight() < BATCH / 2 {
+            let Some(offer) = self.late.take() else {
+                break;
+            };
+            // Whatever is wrong with it now is so for good.
+            let _ = self.queue.add(&offer, now);
+        }
+        !self.queue.is_empty()
     }
 }
 

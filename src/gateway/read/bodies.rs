@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::fill::Fill;
+use super::loads::Loads;
 use super::plan::History;
 use crate::cache::disk::Epoch;
 use crate::types::layout::PAGE;
@@ -82,6 +83,7 @@ pub(super) struct BodyState {
     pub(super) id: BodyId,
     pub(super) digest: BodyDigest,
     pub(super) fills: Mutex<Vec<Arc<Fill>>>,
+    pub(super) loads: Loads,
     pub(super) history: Mutex<History>,
     seats: Mutex<Vec<Arc<Position>>>,
     /// Told whenever a reader moves, comes or leaves.
@@ -114,6 +116,7 @@ impl BodyState {
             id: body.clone(),
             digest,
             fills: Mutex::default(),
+            loads: Loads::default(),
             history: Mutex::default(),
             seats: Mutex::default(),
             moved: Notify::new(),

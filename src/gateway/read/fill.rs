@@ -10,7 +10,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
 use super::bodies::{BodyState, Turn, lock};
-use super::plan::Place;
 use super::source::Source;
 use crate::memory::buffer::allocated;
 use crate::memory::{Buffer, Exhausted, Pool, Writer};
@@ -58,10 +56,8 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) struct Fill {
     pub(super) range: Range<u64>,
-    /// Whether the bytes come from a disk, as far as is known.
-    from_disk: AtomicBool,
     progress: Mutex<Progress>,
-    pub(super) moved: Notify,
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -95,32 +91,13 @@ pub(super) enum Found {
 }
 
 impl Fill {
-    /// A fill of `range` from the origin that has not begun.
+    /// A fill of `range` that has not begun.
     pub(super) fn new(range: Range<u64>) -> Arc<Self> {
-        Self::from(range, Place::Origin)
-    }
-
-    /// A fill of `range` that has not begun. From a disk only whole pages of one block are filled.
-    pub(super) fn from(range: Range<u64>, place: Place) -> Arc<Self> {
         Arc::new(Self {
             range,
-            from_disk: AtomicBool::new(place == Place::Disk),
             progress: Mutex::default(),
             moved: Notify::new(),
         })
-    }
-
-    /// Where its bytes come from.
-    pub(super) fn place(&self) -> Place {
-        match self.from_disk.load(Ordering::Relaxed) {
-            true => Place::Disk,
-            false => Place::Origin,
-        }
-    }
-
-    /// Says that the rest comes from the origin after all.
-    pub(super) fn turn_to_the_origin(&self) {
-        self.from_disk.store(false, Ordering::Relaxed);
     }
 
     /// The bytes that a reader can still get from this fill.
@@ -198,7 +175,7 @@ impl Fill {
         lock(&self.progress).outcome.is_some()
     }
 
-    pub(super) fn push(&self, start: u64, buffer: Buffer) {
+    fn push(&self, start: u64, buffer: Buffer) {
         lock(&self.progress)
             .extents
             .push_back(Extent { start, buffer });
@@ -238,9 +215,6 @@ impl Run {
 
     async fn transfer(&self, mut first: Option<Body>) -> Result<(), Failure> {
         let mut at = self.fill.range.start;
-        if self.fill.place() == Place::Disk {
-            self.load(&mut at).await?;
-        }
         let (mut failed, mut paused) = (0, false);
         while at < self.fill.range.end {
             let answer = match first.take() {
@@ -353,7 +327,7 @@ impl Run {
     }
 
     /// Waits while the fastest reader has a window of bytes before it.
-    pub(super) async fn wait_for_turn(&self, at: u64) -> Turn {
+    async fn wait_for_turn(&self, at: u64) -> Turn {
         loop {
             let mut moved = std::pin::pin!(self.body.moved.notified());
             moved.as_mut().enable();
@@ -365,7 +339,7 @@ impl Run {
     }
 
     /// To the end of the block or of the fill, and no more than a window.
-    pub(super) fn extent_length(&self, at: u64) -> usize {
+    fn extent_length(&self, at: u64) -> usize {
         let block_end = (at / BLOCK + 1) * BLOCK;
         let window = self.source.memory.window().max(PAGE);
         let length = block_end

@@ -13,11 +13,12 @@ mod conditions;
 mod describe;
 mod eligibility;
 mod fill;
+mod from_disk;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
 mod head;
 mod know;
-mod load;
+mod loads;
 mod not_kept;
 mod not_modified;
 mod pass_through;

@@ -1,8 +1,10 @@
 //! A reader: walks through a range of one body, from the tier where it can, along a fill where it must.
 //!
-//! It holds no bytes but those it returns. Before it waits it makes sure that what it will need is being filled: as far
-//! ahead as its window reaches, in parallel. The window grows while the client keeps up, and shrinks when memory is short.
+//! It holds no bytes but those it returns, and the few blocks that it has asked a disk for. Before it waits it makes sure that
+//! what it will need is on its way: as far ahead as its window reaches, in parallel. The window grows while the client keeps
+//! up, and shrinks when memory is short. What a disk cannot give is the origin's to give, without a word.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use http_body_util::BodyExt;
 
 use super::bodies::{BodyState, Seat, lock};
 use super::fill::{Failure, Fill, Found, RETRIES, Run};
+use super::loads::Load;
 use super::plan::{self, LARGEST_FILL, Place};
 use super::source::Source;
 use crate::memory::OpenBody;
@@ -21,10 +24,6 @@ use crate::types::layout::{PAGE, page_ceil, page_floor};
 
 /// Reads of at least this many bytes are large: they fill what they ask for, in parallel, whatever came before.
 const LARGE: u64 = 1 << 20;
-
-/// How far ahead of its reader a disk is read, in bytes: enough to keep it busy, and not so much that memory has to let go of
-/// what was read before its reader comes to it.
-const DISK_AHEAD: u64 = 4 << 20;
 
 /// How often a reader that was left behind, or whose fill was given up, looks anew before it counts as a failure.
 const MOST_DETOURS: u32 = 16;
@@ -42,17 +41,23 @@ pub(super) enum Origin {
 
 /// See the module's description.
 pub(super) struct Reader {
-    source: Arc<Source>,
-    body: Arc<BodyState>,
-    range: Range<u64>,
-    at: u64,
-    /// Up to where fills were started or bytes were found.
-    planned: u64,
+    pub(super) source: Arc<Source>,
+    pub(super) body: Arc<BodyState>,
+    pub(super) range: Range<u64>,
+    pub(super) at: u64,
+    /// Up to where fills and loads were started or bytes were found.
+    pub(super) planned: u64,
     /// How far ahead to fill, as far as memory allows.
     ahead: u64,
     following: Option<Arc<Fill>>,
-    /// Held from the first miss on, or from the start where the reader's request started a fill.
-    seat: Option<(Seat, OpenBody)>,
+    /// What disks are to give, in order.
+    pub(super) loads: VecDeque<Load>,
+    /// What a disk seemed to hold, and could not give.
+    pub(super) distrusted: Range<u64>,
+    /// Its share of the windows. Held from the first miss on.
+    open: Option<OpenBody>,
+    /// Held from the first fill on, or from the start where the reader's request started a fill.
+    seat: Option<Seat>,
     /// Past the cache: the rest of the range, straight from the origin.
     direct: Option<Body>,
     started: bool,
@@ -71,6 +76,9 @@ impl Reader {
             planned,
             ahead: LARGEST_FILL,
             following: None,
+            loads: VecDeque::new(),
+            distrusted: 0..0,
+            open: None,
             seat: None,
             direct: None,
             started: false,
@@ -99,6 +107,10 @@ impl Reader {
         if self.direct.is_some() {
             return None;
         }
+        if let Some(bytes) = self.loaded() {
+            self.first.get_or_insert(Origin::Disk);
+            return Some(self.take(bytes));
+        }
         if let Some(fill) = self.following.take() {
             match if fill.range.contains(&self.at) {
                 fill.find(self.at)
@@ -106,12 +118,10 @@ impl Reader {
                 Found::Passed
             } {
                 Found::Bytes(bytes) => {
-                    self.first
-                        .get_or_insert(match (fill.place(), self.started) {
-                            (Place::Disk, _) => Origin::Disk,
-                            (Place::Origin, true) => Origin::Own,
-                            (Place::Origin, false) => Origin::Joined,
-                        });
+                    self.first.get_or_insert(match self.started {
+                        true => Origin::Own,
+                        false => Origin::Joined,
+                    });
                     let bytes = self.take(bytes);
                     if fill.is_passed(self.at) {
                         fill.trim(self.body.fastest(&fill.range));
@@ -148,6 +158,17 @@ impl Reader {
             if self.direct.is_some() {
                 return self.next_direct().await;
             }
+            if self.following.is_none() {
+                match self.load().await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(Failure::NoMemory) if self.at > self.range.start => {
+                        self.go_direct().await?;
+                        continue;
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
             let Some(fill) = self.following.take().or_else(|| self.follow()) else {
                 continue;
             };
@@ -174,15 +195,20 @@ impl Reader {
     fn take(&mut self, mut bytes: Bytes) -> Bytes {
         bytes.truncate(usize::try_from(self.remaining()).unwrap_or(usize::MAX));
         self.at += bytes.len() as u64;
-        if let Some((seat, _)) = &self.seat {
+        while self.loads.front().is_some_and(|it| it.range.end <= self.at) {
+            self.loads.pop_front();
+        }
+        if let Some(seat) = &self.seat {
             seat.advance(self.at, self.window());
+        }
+        if self.open.is_some() {
             self.plan_ahead();
         }
         bytes
     }
 
     /// How far ahead of this reader fills may run, in bytes.
-    fn window(&self) -> u64 {
+    pub(super) fn window(&self) -> u64 {
         self.ahead.min(self.source.memory.window())
     }
 
@@ -200,7 +226,6 @@ impl Reader {
 
     /// The fill to wait for; none where the bytes have meanwhile arrived.
     fn follow(&mut self) -> Option<Arc<Fill>> {
-        self.sit_down();
         let wanted = self.wanted();
         self.planned = wanted.end.max(self.planned);
         self.fill(wanted, true)
@@ -208,10 +233,10 @@ impl Reader {
 
     /// Keeps fills running as far ahead as the window reaches, once half of what was planned is used up.
     fn plan_ahead(&mut self) {
-        if self.seat.is_none()
-            || self.planned >= self.range.end
-            || self.planned > self.at + self.window() / 2
-        {
+        if self.planned >= self.range.end || !self.load_ahead() {
+            return;
+        }
+        if self.planned > self.at + self.window() / 2 {
             return;
         }
         self.ahead = (self.ahead * 2).min(u64::MAX / 2);
@@ -227,10 +252,7 @@ impl Reader {
     /// what the history of access suggests.
     fn wanted(&self) -> Range<u64> {
         let (size, until) = (self.body.id.size(), self.reach());
-        let wanted = self.source.wanted(&self.body);
-        // A disk asks no price for each request: it gives what is asked for, and no more.
-        let on_disk = || self.source.tiers.run_on_disk(&wanted, self.at).is_some();
-        if self.range.end - self.range.start >= LARGE || on_disk() {
+        if self.range.end - self.range.start >= LARGE {
             page_floor(self.at)..page_ceil(until, size)
         } else {
             lock(&self.body.history).widen(self.at..until, size)
@@ -240,7 +262,9 @@ impl Reader {
     /// Starts fills for what is neither held nor being filled in `range`. With `following`, gives the fill at the reader's
     /// place.
     fn fill(&mut self, range: Range<u64>, following: bool) -> Option<Arc<Fill>> {
-        let mut running = lock(&self.body.fills);
+        self.sit_down();
+        let body = Arc::clone(&self.body);
+        let mut running = lock(&body.fills);
         let claims: Vec<_> = running.iter().map(|fill| fill.claim()).collect();
         let tiers = &self.source.tiers;
         let wanted = self.source.wanted(&self.body);
@@ -249,14 +273,16 @@ impl Reader {
         let end = self.range.end;
         let is_worth_it = |range: &Range<u64>| range.start < end || range.end - range.start >= PAGE;
         let fills = plan::fills(range, &claims, missing).into_iter();
-        let run_on_disk = |offset| tiers.run_on_disk(&wanted, offset);
         let fills = fills.filter(is_worth_it);
-        for (range, place) in fills.flat_map(|range| plan::places(range, run_on_disk)) {
-            if place == Place::Disk && range.start >= self.at + DISK_AHEAD {
+        let on_disk = |offset| self.run_on_disk(offset);
+        let places = fills.flat_map(|range| plan::places(range, on_disk));
+        for (range, place) in places.collect::<Vec<_>>() {
+            if place == Place::Disk {
+                // From there on it is loaded, when the reader comes near.
                 self.planned = self.planned.min(range.start);
                 break;
             }
-            let fill = Fill::from(range, place);
+            let fill = Fill::new(range);
             running.push(Arc::clone(&fill));
             self.started |= fill.range.contains(&self.at);
             let run = Run {
@@ -265,9 +291,7 @@ impl Reader {
                 source: Arc::clone(&self.source),
                 adopted: false,
             };
-            if place == Place::Origin {
-                self.source.metrics.cache.fills.increment();
-            }
+            self.source.metrics.cache.fills.increment();
             self.source.tasks.spawn("fill", run.run(None));
         }
         running
@@ -277,17 +301,23 @@ impl Reader {
     }
 
     fn sit_down(&mut self) {
+        self.open_body();
         if self.seat.is_none() {
-            let open = self.source.memory.open_body();
             let seat = self.body.seat(&(self.at..self.range.end), self.window());
-            self.seat = Some((seat, open));
+            self.seat = Some(seat);
         }
+    }
+
+    pub(super) fn open_body(&mut self) {
+        let memory = &self.source.memory;
+        self.open.get_or_insert_with(|| memory.open_body());
     }
 
     /// Reads the rest straight from the origin, past memory and tiers.
     async fn go_direct(&mut self) -> Result<(), Failure> {
         self.source.metrics.cache.direct_reads.increment();
-        self.seat = None;
+        (self.seat, self.open) = (None, None);
+        self.loads.clear();
         let opened = self.open_direct(0).await;
         opened.inspect_err(|failure| self.source.fill_failed(&self.body.id, failure))
     }

@@ -4,8 +4,9 @@
 //! [`Faulty::mend`], which also takes all faults away.
 
 use std::any::Any;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -292,6 +293,12 @@ struct FaultyFile {
 
 #[deny(clippy::missing_trait_methods)]
 impl File for FaultyFile {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        // What is to go wrong has to come this way.
+        let works = self.state.lock().faults.is_empty();
+        works.then(|| self.inner.descriptor()).flatten()
+    }
+
     fn length(&self) -> io::Result<u64> {
         self.state.meet(Operation::Look, &self.path)?;
         self.inner.length()
@@ -337,6 +344,12 @@ impl File for FaultyFile {
                 self.inner.write_at(bytes, offset)
             }
         }
+    }
+
+    fn write_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        // One call is one operation, however many parts it has.
+        let parts: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+        self.write_at(Aligned::copy(&parts).as_ref(), offset)
     }
 }
 

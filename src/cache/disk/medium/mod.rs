@@ -9,8 +9,9 @@ mod real;
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub use real::Real;
 /// Offsets, lengths and memory of what is read and written in place are multiples of this: the block size that direct I/O
 /// asks for on every disk in use.
 pub const ALIGN: usize = 4096;
+
+/// What is written in one call is in at most so many pieces: a quarter of what Linux takes.
+pub const MOST_PARTS: usize = 256;
 
 /// How the bytes of a segment travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,10 @@ pub trait Medium: Debug + Send + Sync {
 
 /// A file that is read and written in place.
 pub trait File: Debug + Send + Sync {
+    /// What the kernel knows the open file by, where it may be read past this seam, without a thread; none where
+    /// [`File::read_at`] is the only way.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
     /// Its length in bytes.
     ///
     /// # Errors
@@ -121,4 +129,11 @@ pub trait File: Debug + Send + Sync {
     /// # Errors
     /// As the system says; a part may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `parts`, one behind the other, from `offset` on. Each is a multiple of [`ALIGN`] long; there are at most
+    /// [`MOST_PARTS`].
+    ///
+    /// # Errors
+    /// As the system says; a part may have been written.
+    fn write_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()>;
 }

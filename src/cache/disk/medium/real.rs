@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,22 +82,33 @@ fn open(path: &Path, mode: Mode, how: OFlags) -> io::Result<Arc<dyn File>> {
         flags |= OFlags::DIRECT;
     }
     let file = rustix::fs::open(path, flags, rustix::fs::Mode::from_raw_mode(0o600))?;
-    Ok(Arc::new(Open(file.into())))
+    Ok(Arc::new(Open {
+        file: file.into(),
+        mode,
+    }))
 }
 
 #[derive(Debug)]
-struct Open(fs::File);
+struct Open {
+    file: fs::File,
+    mode: Mode,
+}
 
 impl File for Open {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        // Through the page cache the kernel may have to copy, or to wait where it is asked.
+        (self.mode == Mode::Direct).then(|| self.file.as_fd())
+    }
+
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn allocate(&self, length: u64) -> io::Result<Room> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
             Ok(()) => Ok(Room::Reserved),
             Err(Errno::OPNOTSUPP) => {
-                rustix::fs::ftruncate(&self.0, length)?;
+                rustix::fs::ftruncate(&self.file, length)?;
                 Ok(Room::Sparse)
             }
             Err(error) => Err(error.into()),
@@ -109,18 +121,30 @@ impl File for Open {
         offset: u64,
     ) -> io::Result<&'a mut [u8]> {
         // One call: the system cuts a read of a file short at the file's end only, and no signal interrupts it.
-        let (filled, _) = rustix::io::pread(&self.0, into, offset)?;
+        let (filled, _) = rustix::io::pread(&self.file, into, offset)?;
         Ok(filled)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let (mut rest, mut offset) = (bytes, offset);
         while !rest.is_empty() {
-            let written = retry(|| rustix::io::pwrite(&self.0, rest, offset))?;
+            let written = retry(|| rustix::io::pwrite(&self.file, rest, offset))?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             rest = &rest[written..];
+            offset += written as u64;
+        }
+        Ok(())
+    }
+
+    fn write_parts_at(&self, mut parts: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        while !parts.is_empty() {
+            let written = retry(|| rustix::io::pwritev(&self.file, parts, offset))?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut parts, written);
             offset += written as u64;
         }
         Ok(())

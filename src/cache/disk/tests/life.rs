@@ -191,6 +191,33 @@ async fn the_queue_is_bounded_and_what_does_not_fit_is_counted() {
 }
 
 #[tokio::test]
+async fn what_the_queue_had_no_room_for_is_written_later_where_memory_still_has_it() {
+    let setup = Setup::new(1, 64 * MIB);
+    let world = setup.open().await;
+    let hang = Fault::all(Operation::Write, Wrong::Hang);
+    world.medium.add(hang.on(".seg").times(1));
+    let offers = (0..40).map(|index| world.bytes(block(1, index), BLOCK, 0..BLOCK));
+    let mut in_memory: Vec<_> = offers.collect();
+    for offer in &in_memory {
+        world.disks.offer(offer.clone());
+        tokio::task::yield_now().await;
+    }
+    let counts = world.counts(&setup, 0);
+    let dropped = counts.writes(DiskWrite::QueueFull).get();
+    assert!(dropped >= 40 - 8 - 8, "{dropped}");
+    let forgotten = in_memory.pop().map(|offer| offer.block);
+    let forgotten = forgotten.expect("the last is among them");
+    world.medium.mend();
+    world.disks.settle().await;
+    for offer in &in_memory {
+        assert_eq!(world.right(offer.block, 0..BLOCK).await, Ok(()));
+    }
+    assert!(world.held(forgotten).is_empty());
+    assert_eq!(counts.writes(DiskWrite::Written).get(), 39);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_disk_is_used_while_it_is_recovered() {
     let setup = Setup::new(1, 32 * MIB);
     let world = setup.open().await;

@@ -154,7 +154,7 @@ impl World {
             .memory
             .try_reserve(Pool::Fill, buffer::allocated(length));
         let writer = Writer::new(length, reserved.expect("there is room"));
-        let buffer = self.disks.read(block, range, floor, writer).await?;
+        let buffer = self.disks.read(block, range, floor, writer, None).await?;
         Ok(buffer.as_slice().to_vec())
     }
 

@@ -1,0 +1,154 @@
+//! The part of a reader that takes bytes from disks.
+//!
+//! What it waits for it asks for itself, unless another reader has; and it keeps a little more on its way. Nothing here asks
+//! the origin: what a disk could not give is distrusted, and then filled.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::fill::{Failure, PATIENCE};
+use super::loads::Load;
+use super::reader::Reader;
+use crate::memory::buffer::allocated;
+use crate::memory::{Exhausted, Pool, Reservation};
+use crate::types::layout::{PAGE, page_ceil, page_floor};
+
+/// How far ahead of its reader a disk is read, in bytes: enough to keep it busy, and not so much that memory has to let go of
+/// what was read before its reader comes to it.
+const AHEAD: u64 = 4 << 20;
+
+impl Reader {
+    /// The next bytes, where a disk has given them.
+    pub(super) fn loaded(&self) -> Option<Bytes> {
+        let load = self.loading()?;
+        let buffer = load.now()?.ok()?;
+        let from = usize::try_from(self.at - load.range.start).expect("a block is small");
+        Some(buffer.bytes(from..buffer.filled()))
+    }
+
+    /// The load that is to bring the next bytes.
+    fn loading(&self) -> Option<&Load> {
+        self.loads.iter().find(|it| it.range.contains(&self.at))
+    }
+
+    /// Has a disk give the next bytes, where one holds them, and waits for it. False where the disks do not.
+    pub(super) async fn load(&mut self) -> Result<bool, Failure> {
+        let load = match self.loading() {
+            Some(load) => load.clone(),
+            None => {
+                let Some(range) = self.on_disk(self.at) else {
+                    return Ok(false);
+                };
+                let joined = self.body.loads.find(self.at);
+                let load = match joined {
+                    Some(load) => load,
+                    None => {
+                        let reserved = self.reserve(range.end - range.start).await?;
+                        Load::start(&self.source, &self.body, range, reserved, None)
+                    }
+                };
+                self.open_body();
+                self.planned = self.planned.max(load.range.end);
+                self.hold(load.clone());
+                self.load_ahead();
+                load
+            }
+        };
+        if let Err(miss) = load.ended().await {
+            tracing::debug!(%miss, "a disk could not give what it seemed to hold");
+            self.loads.retain(|it| !it.range.contains(&self.at));
+            self.distrusted = load.range;
+        }
+        Ok(true)
+    }
+
+    /// The pages to load for the byte at `offset`, where a disk holds it: inside its block, and no more than a window.
+    fn on_disk(&self, offset: u64) -> Option<Range<u64>> {
+        let held = self.run_on_disk(offset)?;
+        let end = held.min(page_ceil(self.range.end, self.body.id.size()));
+        let window = (offset + self.window().max(PAGE)) / PAGE * PAGE;
+        Some(page_floor(offset)..end.min(window))
+    }
+
+    /// Up to where a disk holds the pages from that of `offset` on, inside its block.
+    pub(super) fn run_on_disk(&self, offset: u64) -> Option<u64> {
+        if self.distrusted.contains(&offset) {
+            return None;
+        }
+        let wanted = self.source.wanted(&self.body);
+        self.source.tiers.run_on_disk(&wanted, offset)
+    }
+
+    /// Memory for a load that the reader waits for.
+    async fn reserve(&mut self, length: u64) -> Result<Reservation, Failure> {
+        let bytes = allocated(usize::try_from(length).expect("a block is small"));
+        let memory = &self.source.memory;
+        if let Ok(reservation) = memory.try_reserve(Pool::Fill, bytes) {
+            return Ok(reservation);
+        }
+        // Nothing is held while it waits, so that those who hold something never wait for each other.
+        self.loads.clear();
+        self.planned = self.at;
+        let reserved = memory.reserve(Pool::Fill, bytes, PATIENCE).await;
+        reserved.map_err(|Exhausted| Failure::NoMemory)
+    }
+
+    fn hold(&mut self, load: Load) {
+        let place = |held: &Load| held.range.start < load.range.start;
+        let place = self.loads.partition_point(place);
+        self.loads.insert(place, load);
+    }
+
+    /// Keeps the disks busy a little ahead of the reader, as long as that costs no wait. Says whether what comes then is not
+    /// theirs to give.
+    pub(super) fn load_ahead(&mut self) -> bool {
+        let source = Arc::clone(&self.source);
+        let wanted = source.wanted(&self.body);
+        let reach = self.at + AHEAD.min(self.window());
+        let reach = reach.min(self.range.end);
+        self.planned = self.planned.max(self.at);
+        while self.planned < reach {
+            let held = self
+                .loads
+                .iter()
+                .find(|it| it.range.contains(&self.planned));
+            if let Some(held) = held {
+                self.planned = held.range.end;
+                continue;
+            }
+            match source.tiers.memory.missing(&wanted, self.planned..reach) {
+                None => self.planned = reach,
+                Some(missing) if missing.start > self.planned => self.planned = missing.start,
+                Some(_) => {
+                    let Some(range) = self.on_disk(self.planned) else {
+                        return true;
+                    };
+                    let Some(load) = self.start_ahead(range) else {
+                        return false;
+                    };
+                    self.planned = load.range.end;
+                    self.hold(load);
+                }
+            }
+        }
+        self.planned < self.range.end && self.run_on_disk(self.planned).is_none()
+    }
+
+    /// A load whose bytes are wanted later; none where memory or the disk is short.
+    fn start_ahead(&self, range: Range<u64>) -> Option<Load> {
+        if let Some(load) = self.body.loads.find(range.start) {
+            return Some(load);
+        }
+        let source = &self.source;
+        let turn = source.tiers.turn(&source.wanted(&self.body), range.start)?;
+        let length = usize::try_from(range.end - range.start).expect("a block is small");
+        let reserved = source
+            .memory
+            .try_reserve(Pool::Fill, allocated(length))
+            .ok()?;
+        let load = Load::start(source, &self.body, range, reserved, Some(turn));
+        Some(load)
+    }
+}
