@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::content::parse_size;
 use crate::origin::{Origin, Set, Terms};
@@ -161,7 +162,10 @@ pub(crate) fn run() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Origin(settings) => serve(settings).await.map(|()| true),
-                command => measure(&cli.common, command).await,
+                command => tokio::select! {
+                    held = measure(&cli.common, command) => held,
+                    told = told_to_end() => told.and_then(|()| anyhow::bail!("told to end")),
+                },
             }
         })
     });
@@ -172,6 +176,15 @@ pub(crate) fn run() -> ExitCode {
             let _ = writeln!(stderr(), "forebay-loadtest: {error:#}");
             ExitCode::from(EXIT_FAILED)
         }
+    }
+}
+
+/// Returns at SIGTERM or SIGINT: what has been started is then ended too, rather than left behind.
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminated.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
 

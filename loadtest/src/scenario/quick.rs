@@ -151,10 +151,10 @@ async fn misses(bench: &mut Bench) -> anyhow::Result<()> {
     herd.run(bench).await?;
     let ranges = Ranges {
         far,
-        size: 64 * MIB,
+        size: 256 * MIB,
         length: 64 << 10,
-        count: 200,
-        clients: 16,
+        count: 500,
+        clients: 4,
     };
     ranges.run(bench).await?;
     let tail = Tail {
