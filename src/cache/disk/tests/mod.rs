@@ -5,6 +5,7 @@ mod faults;
 mod inspection;
 mod life;
 mod pages;
+mod rings;
 mod several;
 
 use std::ops::Range;

@@ -1,0 +1,177 @@
+//! Reads that take no thread. Nothing is asserted of them where the system allows no io_uring.
+
+use std::os::unix::fs::FileExt as _;
+
+use tokio::sync::Semaphore;
+
+use super::super::format::Geometry;
+use super::super::ring::{self, Read};
+use super::super::segment::Segment;
+use super::super::space::Class;
+use super::medium::{ALIGN, Medium as _, Mode};
+use super::*;
+
+/// A ring that somebody attends to, and a segment to read.
+struct Rig {
+    ring: Arc<Ring>,
+    segment: Arc<Segment>,
+    memory: Memory,
+    turns: Arc<Semaphore>,
+    bytes: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+/// None where the system allows none.
+fn rig(length: usize) -> Option<Rig> {
+    let ring = Ring::new().ok()?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let bytes: Vec<u8> = (0..length)
+        .map(|at| (at / 512 * 7).to_le_bytes()[0])
+        .collect();
+    std::fs::write(&path, &bytes).expect("room");
+    let file = Real.open(&path, Mode::Direct).ok()?;
+    let segment = Segment {
+        number: 0,
+        geometry: Geometry {
+            segment_bytes: 4 << 20,
+            class: Class::K64,
+        },
+        incarnation: 1,
+        file,
+    };
+    Some(Rig {
+        ring,
+        segment: Arc::new(segment),
+        memory: Memory::new(memory::Config { limit: 64 << 20 }),
+        turns: Arc::new(Semaphore::new(64)),
+        bytes,
+        _folder: folder,
+    })
+}
+
+impl Rig {
+    fn read(&self, offset: u64, length: usize) -> Read {
+        let reserved = self
+            .memory
+            .try_reserve(Pool::Fill, buffer::allocated(length));
+        let turn = Arc::clone(&self.turns).try_acquire_owned();
+        Read {
+            segment: Arc::clone(&self.segment),
+            offset,
+            length,
+            writer: Writer::new(length, reserved.expect("there is room")),
+            turn: turn.expect("there are enough"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_ring_reads_is_right_and_each_turn_ends_with_its_read() {
+    let Some(rig) = rig(1 << 20) else { return };
+    let attending = ring::attend(Arc::clone(&rig.ring), std::future::pending());
+    let reading = async {
+        let begin = |at: usize| rig.ring.start(rig.read((at * ALIGN) as u64, 9000)).ok();
+        let readings: Vec<_> = (0..40).map(|at| begin(at).expect("it is taken")).collect();
+        let arrived = join_all(readings).await;
+        // What has arrived holds no turn, though nobody has looked at it.
+        assert_eq!(rig.turns.available_permits(), 64);
+        for (at, arrived) in arrived.into_iter().enumerate() {
+            let buffer = arrived.check(|read| {
+                assert_eq!(read.len(), 3 * ALIGN, "whole multiples are read");
+                Ok::<_, io::Error>(())
+            });
+            let buffer = buffer.expect("it is right");
+            assert_eq!(buffer.as_slice(), &rig.bytes[at * ALIGN..at * ALIGN + 9000]);
+        }
+    };
+    tokio::select! {
+        () = attending => panic!("it ends with its ring"),
+        () = reading => {}
+    }
+}
+
+#[tokio::test]
+async fn what_is_short_or_refused_or_fails_its_check_is_an_error() {
+    let Some(rig) = rig(ALIGN) else { return };
+    let attending = ring::attend(Arc::clone(&rig.ring), std::future::pending());
+    let right = |_: &[u8]| Ok::<_, io::Error>(());
+    let reading = async {
+        let kind = |read: io::Result<Buffer>| read.map_err(|error| error.kind()).err();
+        let short = rig.ring.start(rig.read(0, 2 * ALIGN)).ok();
+        let short = short.expect("it is taken").await.check(right);
+        assert_eq!(kind(short), Some(io::ErrorKind::UnexpectedEof));
+        let askew = rig.ring.start(rig.read(1, ALIGN)).ok();
+        let askew = askew.expect("it is taken").await.check(right);
+        assert_eq!(kind(askew), Some(io::ErrorKind::InvalidInput));
+        let wrong = rig.ring.start(rig.read(0, ALIGN)).ok();
+        let wrong = wrong.expect("it is taken").await;
+        let wrong = wrong.check(|_| Err(io::ErrorKind::InvalidData.into()));
+        assert_eq!(kind(wrong), Some(io::ErrorKind::InvalidData));
+    };
+    tokio::select! {
+        () = attending => panic!("it ends with its ring"),
+        () = reading => {}
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_changed_on_the_disk_is_damaged_however_it_is_read() {
+    let setup = Setup::new(1, 32 * MIB);
+    let world = setup.open().await;
+    let block = block(1, 0);
+    world.keep(block, BLOCK).await;
+    // The first read brings the slot's table page to memory.
+    assert_eq!(world.right(block, 0..PAGE).await, Ok(()));
+    assert_eq!(world.right(block, 0..BLOCK).await, Ok(()));
+    let counts = world.counts(&setup, 0);
+    let allowed = Ring::new().is_ok() && setup.reads_directly();
+    assert_eq!(counts.ring_reads.get() > 0, allowed);
+    setup.damage(&content(block, 5 * PAGE..6 * PAGE));
+    assert_eq!(world.right(block, 0..PAGE).await, Ok(()));
+    assert_eq!(world.right(block, 0..BLOCK).await, Err(Miss::Damaged));
+    assert_eq!(world.right(block, 0..PAGE).await, Err(Miss::Absent));
+    world.close().await;
+}
+
+impl Setup {
+    fn segments(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.path(0).join("segments")).expect("a folder");
+        files.map(|file| file.expect("a file").path()).collect()
+    }
+
+    fn reads_directly(&self) -> bool {
+        let segments = self.segments();
+        let first = segments.first().expect("there is one");
+        Real.open(first, Mode::Direct).is_ok()
+    }
+
+    /// Changes the last byte of `page`, wherever it lies.
+    fn damage(&self, page: &[u8]) {
+        for path in self.segments() {
+            let content = std::fs::read(&path).expect("a file");
+            let found = content.chunks(ALIGN).position(|it| it == &page[..ALIGN]);
+            let Some(place) = found else { continue };
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            let last = place * ALIGN + page.len() - 1;
+            let other = [!page[page.len() - 1]];
+            file.expect("a file")
+                .write_all_at(&other, last as u64)
+                .expect("room");
+            return;
+        }
+        panic!("the page is on no disk");
+    }
+}
+
+#[tokio::test]
+async fn a_ring_that_ends_takes_no_more_and_waits_for_what_is_under_way() {
+    let Some(rig) = rig(1 << 20) else { return };
+    let left = rig.ring.start(rig.read(0, 1 << 20)).ok();
+    // Whoever asked has gone: the kernel has the memory still.
+    drop(left.expect("it is taken"));
+    ring::attend(Arc::clone(&rig.ring), std::future::ready(())).await;
+    assert_eq!(rig.turns.available_permits(), 64);
+    assert_eq!(rig.memory.used(Pool::Fill), 0);
+    assert!(rig.ring.start(rig.read(0, ALIGN)).is_err(), "it is closed");
+}
