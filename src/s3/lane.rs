@@ -130,10 +130,21 @@ impl Lane {
 pub(super) fn string_to_sign(parts: &Parts, signed: &Signed) -> Option<String> {
     let hash = canonical_hash(parts, signed)?;
     let (time, date, region) = (&signed.time, &signed.date, &signed.region);
-    let hash = hex::encode(hash);
-    Some(format!(
-        "{ALGORITHM}\n{time}\n{date}/{region}/s3/aws4_request\n{hash}"
-    ))
+    let mut digits = [0; 64];
+    hex::encode_to_slice(hash, &mut digits).expect("a SHA-256 has 32 bytes");
+    let hash = std::str::from_utf8(&digits).expect("digits are text");
+    let parts = [
+        ALGORITHM,
+        "\n",
+        time,
+        "\n",
+        date,
+        "/",
+        region,
+        "/s3/aws4_request\n",
+        hash,
+    ];
+    Some(parts.concat())
 }
 
 /// Whether the request is its own canonical form, but for its headers.
