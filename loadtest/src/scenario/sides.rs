@@ -226,16 +226,6 @@ impl Goal {
         }
     }
 
-    /// The goal beyond the budget, and whether this value reaches it.
-    pub(super) fn stretch_of(self, value: f64) -> String {
-        let reached = match self.budget {
-            Budget::AtLeast(_) => value >= self.stretch,
-            Budget::AtMost(_) => value <= self.stretch,
-        };
-        let reached = if reached { "reached" } else { "not reached" };
-        format!("stretch goal {} {reached}", number(self.stretch))
-    }
-
     /// Leaves the row of a ratio, its goals and what the servers did.
     pub(super) fn keep(
         self,
@@ -245,8 +235,7 @@ impl Goal {
         note: &str,
     ) {
         let row = bench.row(what, value, unit).within(self.budget);
-        let stretch = self.stretch_of(value);
-        bench.keep(row.note(format!("{note}; {stretch}")));
+        bench.keep(row.stretch(self.stretch).note(note));
     }
 }
 
@@ -260,14 +249,5 @@ mod tests {
         assert_eq!((odd.median, odd.least, odd.most), (3.0, 1.0, 9.0));
         assert_eq!(Figure::of(vec![4.0, 2.0]).median, 3.0);
         assert_eq!(Figure::of(Vec::new()).median, 0.0);
-    }
-
-    #[test]
-    fn a_goal_tells_whether_the_stretch_is_reached() {
-        let low = Goal::at_most(1.0, 0.8);
-        assert_eq!(low.stretch_of(0.8), "stretch goal 0.8 reached");
-        assert_eq!(low.stretch_of(0.9), "stretch goal 0.8 not reached");
-        let high = Goal::at_least(4.0, 8.0);
-        assert_eq!(high.stretch_of(7.0), "stretch goal 8 not reached");
     }
 }
