@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::batches::Batches;
+use super::batches::{Batches, Last};
 use super::{Error, access, traces};
 use crate::types::BoxError;
 
@@ -58,7 +58,8 @@ impl Default for Config {
 #[must_use]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
-    batches: Batches,
+    /// Waits for the last lines, whoever flushes or not.
+    _last: Last,
 }
 
 impl Telemetry {
@@ -84,13 +85,14 @@ impl Telemetry {
             .with(layer)
             .try_init()
             .map_err(|error| Error::Subscriber(error.into()))?;
-        Ok(Self { traces, batches })
+        Ok(Self {
+            traces,
+            _last: Last(batches),
+        })
     }
 
     /// Writes and sends what waits, and stops. Blocks, so that it belongs on a blocking thread.
     pub fn flush(self) {
-        // Where standard error is gone nobody can be told.
-        let _ = self.batches.flush(&mut std::io::stderr());
         if let Some(Err(error)) = self.traces.map(|provider| provider.shutdown()) {
             tracing::warn!(error = &error as &dyn std::error::Error, "lost traces");
         }
