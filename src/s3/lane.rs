@@ -14,15 +14,22 @@ use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::hmac;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
+use percent_encoding::percent_decode_str;
 
 use super::claim::{ALGORITHM, CONTENT_SHA256, Signed, moment};
 use super::signing;
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
 use crate::types::Secret;
+use crate::types::names::MAX_KEY_BYTES;
 
-/// Signing keys that are remembered. There is one a day for each access key and region; beyond that all are forgotten.
-const MOST_KEYS: usize = 4096;
+/// Signing keys that are remembered of each access key. There is one a day and region; clients whose clocks differ sign for two
+/// days about midnight.
+const MOST_KEYS: usize = 8;
+
+/// The longest region whose keys are remembered, and the longest path, in bytes; s3s has its own limits.
+const MOST_REGION: usize = 64;
+const MOST_PATH: usize = MAX_KEY_BYTES;
 
 /// What a read may say of its payload: that it is not signed, or that it is empty.
 const PAYLOADS: [&str; 2] = ["UNSIGNED-PAYLOAD", signing::EMPTY_SHA256];
@@ -105,7 +112,7 @@ impl Lane {
         (known.secret == *secret).then(|| Arc::clone(known))
     }
 
-    /// Keeps the key of a signature that held, and no key of its access key's from before that day.
+    /// Keeps the key of a signature that held, in the place of the oldest where its access key has many.
     fn remember(&self, signed: &Signed, secret: &Secret, key: hmac::Key) {
         let known = Arc::new(Known {
             date: signed.date.clone(),
@@ -115,11 +122,11 @@ impl Lane {
         });
         self.keys.rcu(|keys| {
             let mut keys = Keys::clone(keys);
-            if keys.values().map(Vec::len).sum::<usize>() >= MOST_KEYS {
-                keys.clear();
-            }
             let own = keys.entry(signed.access_key_id.clone()).or_default();
-            own.retain(|other| other.date == known.date && other.region != known.region);
+            own.retain(|other| other.date != known.date || other.region != known.region);
+            if own.len() == MOST_KEYS {
+                own.remove(0);
+            }
             own.push(Arc::clone(&known));
             keys
         });
@@ -190,7 +197,7 @@ fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
     rest == Some(signature.as_str())
         && !access_key_id.is_empty()
         && access_key_id.bytes().all(is_id)
-        && !region.is_empty()
+        && (1..=MOST_REGION).contains(&region.len())
         && region.bytes().all(is_region)
         && signature.len() == 64
         && signature
@@ -246,8 +253,11 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// Whether everything that has to be encoded is, in upper case, and nothing else (RFC 3986, section 2.3).
+/// Whether everything that has to be encoded is, in upper case, and nothing else (RFC 3986, section 2.3), and is text.
 fn is_canonical_path(path: &str) -> bool {
+    if path.len() > MOST_PATH || percent_decode_str(path).decode_utf8().is_err() {
+        return false;
+    }
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         let canonical = match byte {
