@@ -205,8 +205,18 @@ impl Disk {
             block,
             range,
         };
+        let deadline = self.means.tuning.read_deadline;
+        let turn = match turn {
+            Some(turn) => turn.permit,
+            None => {
+                let turn = Arc::clone(&self.turns).acquire_owned();
+                let turn = tokio::time::timeout(deadline, turn).await;
+                // Whether the disk is slow is told by those who have the turns, and not by whoever looks for his own too late.
+                turn.ok().and_then(Result::ok).ok_or(Miss::Slow)?
+            }
+        };
         let work = self.read_place(opened, place, writer, turn);
-        match tokio::time::timeout(self.means.tuning.read_deadline, work).await {
+        match tokio::time::timeout(deadline, work).await {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(why)) => Err(self.not_read(&why)),
             Err(_) => {
@@ -222,15 +232,8 @@ impl Disk {
         opened: Arc<Opened>,
         place: Place,
         writer: Writer,
-        turn: Option<Turn>,
+        turn: OwnedSemaphorePermit,
     ) -> Result<(Buffer, Instant), NotRead> {
-        let turn = match turn {
-            Some(turn) => turn.permit,
-            None => Arc::clone(&self.turns)
-                .acquire_owned()
-                .await
-                .map_err(io::Error::other)?,
-        };
         let (turn, mut writer) = match self.hand_over(&opened, &place, turn, writer)? {
             Handed::Over(reading, aim) => {
                 let arrived = reading.await;

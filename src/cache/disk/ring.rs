@@ -61,7 +61,7 @@ struct Operation {
     length: usize,
     progress: Mutex<Progress>,
     /// Keeps the file open.
-    _segment: Arc<Segment>,
+    segment: Arc<Segment>,
 }
 
 struct Progress {
@@ -140,7 +140,7 @@ impl Ring {
                 result: None,
                 waker: None,
             }),
-            _segment: read.segment,
+            segment: read.segment,
         });
         let kernels = Arc::into_raw(Arc::clone(&operation)).expose_provenance();
         let entry = opcode::Read::new(types::Fd(file), start.cast(), size)
@@ -152,12 +152,20 @@ impl Ring {
         // a reference to it was given away just now, and is taken back with the answer, or never.
         let pushed = unsafe { state.uring.submission().push(&entry) };
         pushed.expect("it was not full");
-        state.running += 1;
-        state.submit();
+        let submitted = state.submit();
+        if submitted.is_ok() {
+            state.running += 1;
+        }
         let arrived = state.arrived();
         drop(state);
         arrived.into_iter().for_each(Answer::deliver);
-        Ok(Reading(operation))
+        let Err(error) = submitted else {
+            return Ok(Reading(operation));
+        };
+        warn!(%error, "the kernel takes no more reads through io_uring: {error}; disks are read from threads from now on");
+        // SAFETY: the kernel has not taken the entry, and nothing is submitted any more: the reference is nobody else's.
+        drop(unsafe { Arc::from_raw(std::ptr::with_exposed_provenance::<Operation>(kernels)) });
+        Err(Operation::into_read(operation, read.offset))
     }
 
     /// Wakes those whose reads have arrived.
@@ -177,15 +185,17 @@ impl Ring {
 }
 
 impl State {
-    fn submit(&mut self) {
-        while let Err(error) = self.uring.submit() {
-            if error.kind() == io::ErrorKind::Interrupted {
-                continue;
+    /// Submits the one entry that was pushed. Where that fails the kernel has not taken it, and nothing is submitted any more.
+    fn submit(&mut self) -> io::Result<()> {
+        loop {
+            match self.uring.submit() {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.closed = true;
+                    return Err(error);
+                }
             }
-            // What was not submitted is never answered: whoever waits for it has a deadline.
-            warn!(%error, "the kernel takes no more reads through io_uring: {error}; disks are read from threads from now on");
-            self.closed = true;
-            return;
         }
     }
 
@@ -228,6 +238,20 @@ impl Answer {
 }
 
 impl Operation {
+    /// The read that the operation was made of. Nobody else has it.
+    fn into_read(operation: Arc<Self>, offset: u64) -> Read {
+        let operation = Arc::into_inner(operation).expect("the kernel's reference was taken back");
+        let progress = operation.progress.into_inner();
+        let progress = progress.unwrap_or_else(PoisonError::into_inner);
+        Read {
+            segment: operation.segment,
+            offset,
+            length: operation.length,
+            writer: progress.writer.expect("nobody has taken it"),
+            turn: progress.turn.expect("nobody has ended it"),
+        }
+    }
+
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

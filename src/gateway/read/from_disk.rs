@@ -138,7 +138,7 @@ impl Reader {
 
     /// A load whose bytes are wanted later; none where memory or the disk is short.
     fn start_ahead(&self, range: Range<u64>) -> Option<Load> {
-        if let Some(load) = self.body.loads.find(range.start) {
+        if let Some(load) = self.body.loads.find_ahead(range.start) {
             return Some(load);
         }
         let source = &self.source;

@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
@@ -41,6 +43,8 @@ struct Running {
 struct Listed {
     number: u64,
     range: Range<u64>,
+    /// Whether the disk works on it without anybody looking after it.
+    has_turn: bool,
     reading: WeakShared<Reading>,
 }
 
@@ -58,18 +62,23 @@ impl Drop for Listing {
 }
 
 impl Loads {
-    /// The load that is to bring the byte at `offset`.
+    /// The load that is to bring the byte at `offset`, for a reader that waits for it.
     pub(super) fn find(&self, offset: u64) -> Option<Load> {
-        lock(&self.0).find(offset)
+        lock(&self.0).find(offset, |_| true)
+    }
+
+    /// The same for a reader that will want the byte later: a load that waits for its turn would miss it where nobody looks.
+    pub(super) fn find_ahead(&self, offset: u64) -> Option<Load> {
+        lock(&self.0).find(offset, |listed| listed.has_turn)
     }
 }
 
 impl Running {
-    fn find(&self, offset: u64) -> Option<Load> {
+    fn find(&self, offset: u64, wanted: impl Fn(&Listed) -> bool) -> Option<Load> {
         let mut found = self
             .loads
             .iter()
-            .filter(|listed| listed.range.contains(&offset));
+            .filter(|listed| listed.range.contains(&offset) && wanted(listed));
         found.find_map(|listed| {
             Some(Load {
                 range: listed.range.clone(),
@@ -90,7 +99,8 @@ impl Load {
         turn: Option<Turn>,
     ) -> Self {
         let mut running = lock(&body.loads.0);
-        if let Some(load) = running.find(range.start) {
+        let has_turn = turn.is_some();
+        if let Some(load) = running.find(range.start, |listed| listed.has_turn || !has_turn) {
             return load;
         }
         running.count += 1;
@@ -116,6 +126,7 @@ impl Load {
         running.loads.push(Listed {
             number,
             range: range.clone(),
+            has_turn,
             reading: reading.downgrade().expect("it has not ended"),
         });
         drop(running);
@@ -127,13 +138,37 @@ impl Load {
 
     /// What has become of it, if it has ended.
     pub(super) fn now(&self) -> Option<Result<Buffer, Miss>> {
-        let ended = self.reading.peek().cloned();
-        ended.or_else(|| self.reading.clone().now_or_never())
+        loop {
+            if let Some(ended) = self.reading.peek() {
+                return Some(ended.clone());
+            }
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let mut reading = self.reading.clone();
+            if let Poll::Ready(ended) = reading.poll_unpin(&mut Context::from_waker(&waker)) {
+                return Some(ended);
+            }
+            // Whoever was woken while this look was going on found it going on, and counts on it to see what he was woken for.
+            drop(reading);
+            if !woken.0.load(Ordering::Acquire) {
+                return None;
+            }
+        }
     }
 
     /// Waits until it has ended.
     pub(super) async fn ended(&self) -> Result<Buffer, Miss> {
         self.reading.clone().await
+    }
+}
+
+/// Whether there was something to see since a look began.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
