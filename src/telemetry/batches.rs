@@ -149,7 +149,9 @@ fn write_patiently(output: &mut impl Write, mut lines: &[u8]) {
             Ok(0) => return,
             Ok(written) => lines = &lines[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(WAIT),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::park_timeout(WAIT)
+            }
             Err(_) => return,
         }
     }
