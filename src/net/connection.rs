@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::stall::StallGuard;
@@ -85,23 +87,27 @@ where
     H: Fn(Request<RequestBody>, SocketAddr) -> F,
     F: Future<Output = Response<Body>>,
 {
+    let retires = Instant::now() + jittered(terms.limits.age);
     let service = service_fn(|request: Request<Incoming>| {
         let (head, body) = request.into_parts();
         let body = RequestBody::new(body, &head.headers, &terms.tasks);
         let answer = handler(Request::from_parts(head, body), peer);
-        async { Ok::<_, Infallible>(answer.await) }
+        async move {
+            let mut answer = answer.await;
+            // The client is told before it sends its next request: one that is on its way while the connection ends is lost,
+            // and is not always sent again.
+            if Instant::now() >= retires {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = builder(&terms.limits).serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    let retired = async {
-        tokio::select! {
-            () = terms.tasks.stopping() => {}
-            () = tokio::time::sleep(jittered(terms.limits.age)) => {}
-        }
-    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = retired => {
+        () = terms.tasks.stopping() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -44,8 +44,8 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
-    /// After about this time (plus or minus a tenth) a connection ends with the request that it is serving, so that
-    /// load balancers spread clients anew.
+    /// The first answer after about this time (plus or minus a tenth) says that the connection ends with it, so that load
+    /// balancers spread clients anew.
     pub age: Duration,
 }
 

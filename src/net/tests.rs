@@ -88,6 +88,26 @@ async fn pipelined_requests_are_answered_in_order_on_one_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_of_age_says_that_it_ends_and_ends() {
+    let age = Duration::ZERO;
+    let world = World::echo(Limits {
+        age,
+        ..Limits::default()
+    })
+    .await;
+    let mut client = world.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    let answer = read_until(&mut client, "never").await;
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("/hello"), "{answer}");
+    let young = World::echo(Limits::default()).await;
+    let mut client = young.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    let answer = read_until(&mut client, "/hello").await;
+    assert!(!answer.contains("connection:"), "{answer}");
+}
+
+#[tokio::test]
 async fn headers_beyond_the_limit_are_answered_431() {
     let world = World::echo(Limits {
         header_bytes: 8 << 10,
