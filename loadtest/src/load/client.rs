@@ -63,27 +63,37 @@ impl Client {
         self.send_late(ask, check, Duration::ZERO, outcome).await;
     }
 
-    /// As [`Client::send`], for a request that was due at a moment that may have passed: its latency counts from then on.
+    /// As [`Client::send`], for a request that was due at a moment that may have passed: its latency counts from then on. Says
+    /// whether it was answered as it should be.
     pub(crate) async fn send_due(
         &mut self,
         ask: &Ask,
         check: bool,
         due: Instant,
         outcome: &mut Outcome,
-    ) {
+    ) -> bool {
         let late = due.elapsed();
         outcome.waited(late);
-        self.send_late(ask, check, late, outcome).await;
+        self.send_late(ask, check, late, outcome).await
     }
 
-    async fn send_late(&mut self, ask: &Ask, check: bool, late: Duration, outcome: &mut Outcome) {
+    async fn send_late(
+        &mut self,
+        ask: &Ask,
+        check: bool,
+        late: Duration,
+        outcome: &mut Outcome,
+    ) -> bool {
         match self.ask(ask, check).await {
             Ok(mut answer) => {
                 answer.first_byte += late;
                 answer.whole += late;
-                book(ask, check, &answer, outcome);
+                book(ask, check, &answer, outcome)
             }
-            Err(error) => outcome.failed(&format!("{} {error}", ask.verb.method())),
+            Err(error) => {
+                outcome.failed(&format!("{} {error}", ask.verb.method()));
+                false
+            }
         }
     }
 
@@ -204,7 +214,8 @@ async fn upload(connection: &mut Connection, ask: &Ask) -> io::Result<()> {
     Ok(())
 }
 
-fn book(ask: &Ask, check: bool, answer: &Answer, outcome: &mut Outcome) {
+/// Says whether status and length are as they should be.
+fn book(ask: &Ask, check: bool, answer: &Answer, outcome: &mut Outcome) -> bool {
     let (first, end) = ask.bytes();
     let (status, length) = match (ask.verb, ask.range) {
         (Verb::Get, None) => (200, end - first),
@@ -214,8 +225,10 @@ fn book(ask: &Ask, check: bool, answer: &Answer, outcome: &mut Outcome) {
     };
     if answer.status != status {
         outcome.failed(&format!("{} {}", ask.verb.method(), answer.status));
+        false
     } else if answer.length != length {
         outcome.wrong += 1;
+        false
     } else {
         if check && ask.verb == Verb::Get {
             outcome.checked += 1;
@@ -223,5 +236,6 @@ fn book(ask: &Ask, check: bool, answer: &Answer, outcome: &mut Outcome) {
         }
         let bytes = if ask.verb == Verb::Get { length } else { 0 };
         outcome.answered(&answer.source, bytes, answer.first_byte, answer.whole);
+        true
     }
 }

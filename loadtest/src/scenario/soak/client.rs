@@ -32,10 +32,18 @@ impl Turns {
 pub(super) struct Known {
     key: Arc<str>,
     size: u64,
-    /// Nothing where it is deleted.
-    generation: Option<u64>,
-    /// Of the last write.
+    state: State,
+    /// The generation of the last write.
     last: u64,
+}
+
+/// What an object is.
+#[derive(Clone, Copy)]
+enum State {
+    Generation(u64),
+    Deleted,
+    /// A write was not answered: it may have been done or not, or be done later.
+    Uncertain,
 }
 
 /// What the client of a number works with.
@@ -50,7 +58,7 @@ fn known(client: usize, object: usize) -> Known {
             .key(object)
             .into(),
         size,
-        generation: Some(0),
+        state: State::Generation(0),
         last: 0,
     }
 }
@@ -85,29 +93,43 @@ async fn act(
     random: &mut Random,
     outcome: &mut Outcome,
 ) {
+    let generation = match known.state {
+        State::Generation(generation) => Some(generation),
+        State::Deleted | State::Uncertain => None,
+    };
     let get = Ask {
         key: Arc::clone(&known.key),
-        generation: known.generation.unwrap_or(0),
+        generation: generation.unwrap_or(0),
         ..Ask::whole("", known.size)
     };
     let draw = random.below(100);
-    if draw < 15 || known.generation.is_none() {
+    if draw < 15 || generation.is_none() {
         known.last += 1;
         let put = Ask {
             verb: Verb::Put,
             generation: known.last,
             ..get
         };
-        client.send_due(&put, false, due, outcome).await;
-        known.generation = Some(known.last);
+        let done = client.send_due(&put, false, due, outcome).await;
+        known.state = if done {
+            State::Generation(known.last)
+        } else {
+            State::Uncertain
+        };
     } else if draw < 20 {
         let delete = Ask {
             verb: Verb::Delete,
             ..get.clone()
         };
-        client.send_due(&delete, false, due, outcome).await;
-        known.generation = None;
-        gone(client, &get, outcome).await;
+        let done = client.send_due(&delete, false, due, outcome).await;
+        known.state = if done {
+            State::Deleted
+        } else {
+            State::Uncertain
+        };
+        if done {
+            gone(client, &get, outcome).await;
+        }
     } else if draw < 30 {
         let head = Ask {
             verb: Verb::Head,
