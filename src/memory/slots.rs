@@ -4,6 +4,10 @@
 //! that leave the tier one by one then pin several times what is accounted. Here every free slot gives its pages back by
 //! itself, but for a few that are kept for the next buffer, so that what is resident is what is accounted. Mappings are
 //! address space only, and live as long as the account.
+//!
+//! Whole blocks, two to a huge page, have huge pages where the system allows them: a read from a disk pins and maps single
+//! pages otherwise, which takes longer than the read. Where half of a huge page is given back, its region has no more of them
+//! until all of it is free: the kernel would make the other half resident again.
 
 #![expect(unsafe_code, reason = "maps memory and gives single pages of it back")]
 
@@ -18,11 +22,20 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 /// The smallest slot in bytes: a page of a body. What is smaller belongs on the heap.
 pub(super) const SMALLEST: usize = 64 << 10;
 
-/// Sizes of slots, each twice as large as the one before; the largest is a block of a body.
-const SIZES: usize = 5;
+/// The largest slot in bytes: a block of a body.
+pub(super) const LARGEST: usize = SMALLEST << (WHOLE - 1);
 
-/// The largest slot in bytes.
-pub(super) const LARGEST: usize = SMALLEST << (SIZES - 1);
+/// Sizes of slots: each twice as large as the one before, but for the last.
+const SIZES: usize = 6;
+
+/// The index of the last size: slots as large as those before, for what fills them.
+const WHOLE: usize = SIZES - 1;
+
+/// Bytes of a slot.
+const fn bytes_of(size: usize) -> usize {
+    let bytes = SMALLEST << size;
+    if bytes < LARGEST { bytes } else { LARGEST }
+}
 
 /// Bytes of one mapping.
 const REGION: usize = 64 << 20;
@@ -106,7 +119,7 @@ impl Slots {
         for mut slot in surplus {
             // Giving memory back takes the kernel some time, during which others may go on.
             slot.empty_from(0);
-            self.lock().free[slot.size].empty.push(slot);
+            self.lock().emptied(slot);
         }
     }
 
@@ -122,7 +135,7 @@ impl State {
         self.free[slot.size].kept.push_back(slot);
         let mut surplus = Vec::new();
         while self.kept > KEPT {
-            let most = (0..SIZES).max_by_key(|size| self.free[*size].kept.len() << size);
+            let most = (0..SIZES).max_by_key(|size| self.free[*size].kept.len() * bytes_of(*size));
             let oldest = most.and_then(|size| self.free[size].kept.pop_front());
             let oldest = oldest.expect("free slots have memory");
             self.kept -= oldest.touched;
@@ -136,22 +149,29 @@ impl State {
             self.kept -= slot.touched;
             return slot;
         }
-        if let Some(slot) = self.free[size].empty.pop() {
-            return slot;
+        if self.free[size].empty.is_empty() {
+            let region = Region::map(size);
+            self.free[size].empty.extend(region.slots());
+            self.regions.push(region);
         }
-        let region = Region::map();
-        let slots = (0..REGION).step_by(SMALLEST << size).map(|offset| Slot {
-            // SAFETY: the offset lies in the region.
-            start: unsafe { region.0.add(offset) },
-            size,
-            touched: 0,
-        });
-        self.free[size].empty.extend(slots);
-        self.regions.push(region);
-        self.free[size]
-            .empty
-            .pop()
-            .expect("a region holds more than one slot")
+        let slot = self.free[size].empty.pop();
+        let slot = slot.expect("a region holds more than one slot");
+        self.region(&slot).filled += 1;
+        slot
+    }
+
+    /// Takes a slot that has given its memory back.
+    fn emptied(&mut self, slot: Slot) {
+        let region = self.region(&slot);
+        region.filled -= 1;
+        region.use_huge_pages(slot.size == WHOLE && region.filled == 0);
+        self.free[slot.size].empty.push(slot);
+    }
+
+    fn region(&mut self, slot: &Slot) -> &mut Region {
+        let mut regions = self.regions.iter_mut();
+        let region = regions.find(|region| region.contains(slot));
+        region.expect("slots are cut out of regions")
     }
 }
 
@@ -168,23 +188,32 @@ impl fmt::Debug for Slots {
 /// The index of the least size that holds `bytes`.
 fn size_for(bytes: usize) -> usize {
     debug_assert!((SMALLEST..=LARGEST).contains(&bytes), "no slot is for this");
+    if bytes == LARGEST {
+        return WHOLE;
+    }
     let ratio = bytes.next_power_of_two() / SMALLEST;
     usize::try_from(ratio.trailing_zeros()).expect("below the bits of a word")
 }
 
-/// A mapping without memory of its own.
-struct Region(NonNull<u8>);
+/// A mapping without memory of its own, cut into slots of one size.
+struct Region {
+    start: NonNull<u8>,
+    size: usize,
+    /// Slots that may have memory.
+    filled: usize,
+    huge_pages: bool,
+}
 
 // SAFETY: a mapping is not bound to a thread, and this value only names it.
 unsafe impl Send for Region {}
 
 impl Region {
-    fn map() -> Self {
+    fn map(size: usize) -> Self {
         let (access, how) = (
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::PRIVATE | MapFlags::NORESERVE,
         );
-        // SAFETY: a new mapping, at an address that the kernel chooses.
+        // SAFETY: a new mapping, at an address that the kernel chooses; where huge pages are to be had, at a multiple of theirs.
         let mapped = unsafe { rustix::mm::mmap_anonymous(null_mut(), REGION, access, how) };
         let Some(start) = mapped
             .ok()
@@ -192,23 +221,56 @@ impl Region {
         else {
             handle_alloc_error(Layout::new::<[u8; REGION]>())
         };
-        // SAFETY: the mapping is this one's. Huge pages would make more resident than was asked for; a kernel that has
-        // none says so.
+        let mut region = Self {
+            start,
+            size,
+            filled: 0,
+            huge_pages: size != WHOLE,
+        };
+        region.use_huge_pages(size == WHOLE);
+        region
+    }
+
+    /// Has the kernel use huge pages from now on, or none. They make more resident than was asked for where not all of one is
+    /// in use.
+    fn use_huge_pages(&mut self, use_them: bool) {
+        if std::mem::replace(&mut self.huge_pages, use_them) == use_them {
+            return;
+        }
+        let advice = match use_them {
+            true => Advice::LinuxHugepage,
+            false => Advice::LinuxNoHugepage,
+        };
+        // SAFETY: the mapping is this one's, and nothing in it changes. A kernel without huge pages says so.
         let advised = unsafe {
-            let start: *mut u8 = start.as_ptr();
-            rustix::mm::madvise(start.cast(), REGION, Advice::LinuxNoHugepage)
+            let start: *mut u8 = self.start.as_ptr();
+            rustix::mm::madvise(start.cast(), REGION, advice)
         };
         if let Err(error) = advised {
-            tracing::debug!(%error, "huge pages cannot be refused");
+            tracing::debug!(%error, "huge pages cannot be chosen");
         }
-        Self(start)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> {
+        let (start, size) = (self.start, self.size);
+        (0..REGION).step_by(bytes_of(size)).map(move |offset| Slot {
+            // SAFETY: the offset lies in the region.
+            start: unsafe { start.add(offset) },
+            size,
+            touched: 0,
+        })
+    }
+
+    fn contains(&self, slot: &Slot) -> bool {
+        let offset = slot.start.addr().get().checked_sub(self.start.addr().get());
+        offset.is_some_and(|offset| offset < REGION)
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: the mapping is this one's, and the account that handed out its slots ends with the last of them.
-        let unmapped = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), REGION) };
+        let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), REGION) };
         debug_assert!(unmapped.is_ok(), "the mapping was made here");
     }
 }
@@ -220,7 +282,8 @@ mod tests {
     #[test]
     fn a_slot_is_as_large_as_what_it_is_for() {
         let sizes = [64 << 10, 68 << 10, 128 << 10, 513 << 10, 1 << 20].map(size_for);
-        assert_eq!(sizes, [0, 1, 1, 4, 4]);
+        assert_eq!(sizes, [0, 1, 1, 4, WHOLE]);
+        assert_eq!([0, 4, WHOLE].map(bytes_of), [SMALLEST, LARGEST, LARGEST]);
     }
 
     #[test]
@@ -250,10 +313,35 @@ mod tests {
         assert_eq!(slots.lock().kept, KEPT);
         let kept: usize = slots.lock().free[SIZES - 1].kept.len();
         assert_eq!(kept * LARGEST, KEPT);
+        let part = slots.take(LARGEST - 4096);
+        slots.give_back(part);
+        assert_eq!(slots.lock().kept, KEPT - 4096);
         let smaller = slots.take(LARGEST / 2 + SMALLEST);
         assert_eq!(smaller.touched, LARGEST / 2 + SMALLEST);
         assert_eq!(slots.lock().kept, KEPT - LARGEST);
         slots.give_back(smaller);
+    }
+
+    #[test]
+    fn huge_pages_are_for_whole_blocks_and_not_for_what_was_given_back_in_part() {
+        let slots = Slots::default();
+        let region = |at: usize| {
+            let region = &slots.lock().regions[at];
+            (region.filled, region.huge_pages)
+        };
+        let taken: Vec<_> = (0..REGION / LARGEST).map(|_| slots.take(LARGEST)).collect();
+        let small = slots.take(SMALLEST);
+        assert_eq!((region(0), region(1)), ((64, true), (1, false)));
+        // One more than is kept: the first loses its memory.
+        slots.give_back(small);
+        taken.into_iter().for_each(|slot| slots.give_back(slot));
+        assert_eq!(region(0), (63, false));
+        let rest: Vec<_> = (0..63).map(|_| slots.take(LARGEST)).collect();
+        for mut slot in rest {
+            slot.empty_from(0);
+            slots.lock().emptied(slot);
+        }
+        assert_eq!(region(0), (0, true));
     }
 
     #[test]
