@@ -59,7 +59,7 @@ pub struct OneDisk {
     reads: [Counter; DiskRead::ALL.len()],
     writes: [Counter; DiskWrite::ALL.len()],
     pub read_bytes: Counter,
-    pub ring_reads: Counter,
+    pub aio_reads: Counter,
     pub written_bytes: Counter,
     pub evictions: Counter,
     pub moves: Counter,
@@ -160,9 +160,9 @@ const COUNTERS: [Row<Counter>; 6] = [
         |disk| &disk.read_bytes,
     ),
     (
-        "forebay_disk_ring_reads_total",
-        "Reads from a disk that were made through io_uring, without a thread",
-        |disk| &disk.ring_reads,
+        "forebay_disk_aio_reads_total",
+        "Reads from a disk that were made asynchronously, without a thread",
+        |disk| &disk.aio_reads,
     ),
     (
         "forebay_disk_written_bytes_total",

@@ -13,11 +13,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::aio::{Aio, Heard, Read, Reading};
 use super::health::Health;
 use super::opened::{Aim, NotRead, Opened, Place};
 use super::placement::Member;
 use super::purging::Purging;
-use super::ring::{Read, Reading, Ring};
 use super::space::Class;
 use super::writer::Inbox;
 use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages, Turn};
@@ -44,7 +44,7 @@ pub(super) struct Disk {
     health: Health,
     turns: Arc<Semaphore>,
     /// None where the system allows none.
-    ring: OnceLock<Arc<Ring>>,
+    aio: OnceLock<Arc<Aio>>,
     /// It is out by now.
     pub(super) changed: Notify,
     pub(super) progress: watch::Sender<Progress>,
@@ -104,7 +104,7 @@ impl Disk {
             opened: ArcSwapOption::empty(),
             health: Health::default(),
             turns: Arc::new(Semaphore::new(MOST_READS)),
-            ring: OnceLock::new(),
+            aio: OnceLock::new(),
             changed: Notify::new(),
             progress: watch::Sender::new(Progress::Untried),
             life: watch::Sender::new(Life::Open),
@@ -205,25 +205,22 @@ impl Disk {
             block,
             range,
         };
-        let deadline = self.means.tuning.read_deadline;
         let turn = match turn {
             Some(turn) => turn.permit,
-            None => {
-                let turn = Arc::clone(&self.turns).acquire_owned();
-                let turn = tokio::time::timeout(deadline, turn).await;
-                // Whether the disk is slow is told by those who have the turns, and not by whoever looks for his own too late.
-                turn.ok().and_then(Result::ok).ok_or(Miss::Slow)?
-            }
+            None => self.next_turn().await.ok_or(Miss::Slow)?,
         };
-        let work = self.read_place(opened, place, writer, turn);
-        match tokio::time::timeout(deadline, work).await {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(why)) => Err(self.not_read(&why)),
-            Err(_) => {
-                self.read_failed(&io::ErrorKind::TimedOut.into());
-                Err(Miss::Slow)
-            }
+        self.read_place(opened, place, writer, turn).await
+    }
+
+    /// A turn, once one is free; none where that takes too long. Whether the disk is slow is told by those who have the turns,
+    /// and not by whoever looks for his own too late.
+    async fn next_turn(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(turn) = self.turn() {
+            return Some(turn);
         }
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(self.means.tuning.read_deadline, turn).await;
+        turn.ok().and_then(Result::ok)
     }
 
     /// The bytes, and when they were there.
@@ -233,24 +230,43 @@ impl Disk {
         place: Place,
         writer: Writer,
         turn: OwnedSemaphorePermit,
-    ) -> Result<(Buffer, Instant), NotRead> {
-        let (turn, mut writer) = match self.hand_over(&opened, &place, turn, writer)? {
-            Handed::Over(reading, aim) => {
-                let arrived = reading.await;
-                let at = arrived.at;
-                let read = arrived.check(|bytes| aim.check(bytes));
-                let buffer = opened.conclude(place.found, read)?;
-                return Ok((buffer, at));
-            }
+    ) -> Result<(Buffer, Instant), Miss> {
+        let handed = self.hand_over(&opened, &place, turn, writer);
+        let (turn, writer) = match handed.map_err(|why| self.not_read(&why))? {
             Handed::Back(turn, writer) => (turn, writer),
+            Handed::Over(reading, aim) => match reading.await {
+                Heard::Back(turn, writer) => (turn, writer),
+                Heard::Late => return Err(self.is_late()),
+                Heard::Arrived(arrived) => {
+                    let at = arrived.at;
+                    let read = arrived.check(|bytes| aim.check(bytes));
+                    let buffer = opened.conclude(place.found, read);
+                    let buffer = buffer.map_err(|why| self.not_read(&why))?;
+                    return Ok((buffer, at));
+                }
+            },
         };
+        let reading = Box::pin(self.read_from_a_thread(opened, place, writer, turn));
+        reading.await
+    }
+
+    async fn read_from_a_thread(
+        &self,
+        opened: Arc<Opened>,
+        place: Place,
+        mut writer: Writer,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<(Buffer, Instant), Miss> {
         let reading = spawn_blocking(move || {
             // Held until the disk has answered, however long nobody has been waiting any more.
             let _turn = turn;
             let read = opened.read(&place, &mut writer);
             read.map(|()| (writer.buffer(), Instant::now()))
         });
-        reading.await.map_err(io::Error::other)?
+        let reading = tokio::time::timeout(self.means.tuning.read_deadline, reading).await;
+        let read = reading.map_err(|_| self.is_late())?;
+        let read = read.map_err(io::Error::other).map_err(NotRead::from);
+        read.flatten().map_err(|why| self.not_read(&why))
     }
 
     /// Begins to read without a thread, where that can be.
@@ -261,7 +277,7 @@ impl Disk {
         turn: OwnedSemaphorePermit,
         writer: Writer,
     ) -> Result<Handed, NotRead> {
-        let Some(ring) = self.ring.get() else {
+        let Some(aio) = self.aio.get() else {
             return Ok(Handed::Back(turn, writer));
         };
         let Some(aim) = opened.aim(place)? else {
@@ -274,19 +290,19 @@ impl Disk {
             writer,
             turn,
         };
-        Ok(match ring.start(read) {
+        Ok(match aio.start(read) {
             Ok(reading) => {
-                self.metrics.ring_reads.increment();
+                self.metrics.aio_reads.increment();
                 Handed::Over(reading, aim)
             }
             Err(read) => Handed::Back(read.turn, read.writer),
         })
     }
 
-    /// Reads through `ring` from now on, wherever that can be.
-    pub(super) fn read_through(&self, ring: Arc<Ring>) {
+    /// Reads through `aio` from now on, wherever that can be.
+    pub(super) fn read_through(&self, aio: Arc<Aio>) {
         // There is one at most: the disk was just made.
-        let _ = self.ring.set(ring);
+        let _ = self.aio.set(aio);
     }
 
     fn not_read(&self, why: &NotRead) -> Miss {
@@ -299,6 +315,11 @@ impl Disk {
             NotRead::Failed(error) => self.read_failed(error),
         }
         why.into()
+    }
+
+    fn is_late(&self) -> Miss {
+        self.read_failed(&io::ErrorKind::TimedOut.into());
+        Miss::Slow
     }
 
     /// Notes that a read failed, or came too late.

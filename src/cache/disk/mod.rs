@@ -4,6 +4,7 @@
 //! it returns; writing ([`Disks::offer`]) is off the request's path, bounded, and drops what it cannot follow. Each disk is
 //! its own failure domain: one that errs is not written, then not read any more, and the node goes on without it.
 
+mod aio;
 mod checksum;
 mod data;
 mod device;
@@ -21,7 +22,6 @@ pub mod purges;
 mod purging;
 mod queue;
 mod recovery;
-mod ring;
 mod scratch;
 mod segment;
 mod slots;
@@ -43,10 +43,10 @@ use futures::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{info, warn};
 
+use self::aio::Aio;
 use self::device::Disk;
 use self::placement::Member;
 use self::purging::Purging;
-use self::ring::Ring;
 use crate::memory::{Buffer, Writer};
 use crate::types::outcome::{DiskRead, DiskState};
 use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
@@ -165,11 +165,11 @@ impl Disks {
         let disks: Vec<_> = configs.into_iter().map(new).collect();
         let mut told = false;
         for disk in &disks {
-            match Ring::new() {
-                Ok(ring) => attend(disk, ring),
+            match Aio::new() {
+                Ok(aio) => attend(disk, aio),
                 // Once: the same holds for all.
                 Err(error) if !std::mem::replace(&mut told, true) => {
-                    info!(%error, "io_uring cannot be used: {error}; disks are read from threads");
+                    info!(%error, "asynchronous reads cannot be used: {error}; disks are read from threads");
                 }
                 Err(_) => {}
             }
@@ -327,10 +327,11 @@ impl Disks {
     }
 }
 
-/// Has a disk read through a ring, until it is given up.
-fn attend(disk: &Arc<Disk>, ring: Arc<Ring>) {
+/// Has a disk read asynchronously, until it is given up.
+fn attend(disk: &Arc<Disk>, aio: Arc<Aio>) {
     let (tasks, disk) = (&disk.means.tasks, Arc::clone(disk));
-    disk.read_through(Arc::clone(&ring));
+    let patience = disk.means.tuning.read_deadline;
+    disk.read_through(Arc::clone(&aio));
     let stopping = tasks.clone();
     let end = async move {
         tokio::select! {
@@ -338,7 +339,7 @@ fn attend(disk: &Arc<Disk>, ring: Arc<Ring>) {
             () = disk.closing() => {}
         }
     };
-    tasks.spawn("disk-reads", ring::attend(ring, end));
+    tasks.spawn("disk-reads", aio::attend(aio, patience, end));
 }
 
 /// Writes the purges to one disk.

@@ -1,46 +1,56 @@
-//! Reads of a disk that take no thread: whoever asks hands them to the kernel through an io_uring, and one task hears of
-//! what has arrived and wakes those who wait.
+//! Reads of a disk that take no thread: whoever asks hands them to the kernel (`io_submit(2)`), and one task hears of what has
+//! arrived and wakes those who wait.
 //!
-//! Not every kernel and container allows it; then, and where the ring is closed, reads go through the blocking pool. What a
-//! read needs (its memory, the open file, its turn) belongs to the operation until the kernel has answered, whoever has
-//! stopped waiting meanwhile: the kernel writes into that memory whenever it likes.
+//! Not every kernel and container allows it; then, and where this is closed, reads go through the blocking pool. What a read
+//! needs (its memory, the open file, its turn) belongs to the operation until the kernel has answered, whoever has stopped
+//! waiting meanwhile: the kernel writes into that memory whenever it likes.
 
 #![expect(
     unsafe_code,
     reason = "the kernel writes into memory that no borrow can be held of"
 )]
 
+mod system;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use io_uring::{IoUring, opcode, types};
+use rustix::event::{EventfdFlags, eventfd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
+use self::system::{Answer, Room};
 use super::segment::Segment;
 use crate::memory::{Buffer, Writer};
 
-/// Reads that are handed to the kernel at a time, at most; more than a disk's turns.
-const ENTRIES: u32 = 64;
+/// Reads that the kernel has at a time, at most; more than a disk's turns.
+const ENTRIES: usize = 64;
 
-/// A disk's ring. Those who read share it.
-pub(super) struct Ring {
-    descriptor: RawFd,
+/// The kernel's queue of a disk's reads. Those who read share it.
+#[derive(Debug)]
+pub(super) struct Aio {
+    context: system::Context,
+    /// An eventfd: the kernel writes to it with every answer.
+    told: OwnedFd,
     state: Mutex<State>,
 }
 
+#[derive(Debug, Default)]
 struct State {
-    uring: IoUring,
-    /// Reads that the kernel has not answered.
-    running: usize,
+    /// What the kernel has not answered, by the order of asking.
+    running: BTreeMap<u64, Arc<Operation>>,
+    /// How many there were.
+    count: u64,
     /// Takes no more.
     closed: bool,
 }
@@ -56,9 +66,11 @@ pub(super) struct Read {
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-/// A read that the kernel has, or had. Owned by whoever waits for it and, until it has answered, by the kernel.
+/// A read that the kernel has, or had. Owned by whoever waits for it and, until it has answered, by the list of what runs.
+#[derive(Debug)]
 struct Operation {
     length: usize,
+    started: Instant,
     progress: Mutex<Progress>,
     /// Keeps the file open.
     segment: Arc<Segment>,
@@ -69,13 +81,29 @@ struct Progress {
     writer: Option<Writer>,
     /// Held until the disk has answered, however long nobody has been waiting any more.
     turn: Option<OwnedSemaphorePermit>,
-    /// How many bytes were read, and when that was known.
-    result: Option<(io::Result<usize>, Instant)>,
+    end: Option<End>,
     waker: Option<Waker>,
 }
 
+/// How a read ended for whoever waits for it.
+enum End {
+    /// How many bytes were read, and when that was known.
+    Answered(io::Result<usize>, Instant),
+    Late,
+}
+
 /// A read under way. Dropping it leaves it to the kernel.
+#[derive(Debug)]
 pub(super) struct Reading(Arc<Operation>);
+
+/// What is heard of a read.
+pub(super) enum Heard {
+    Arrived(Arrived),
+    /// The kernel would have had to wait before it could begin: it is for a thread to do.
+    Back(OwnedSemaphorePermit, Writer),
+    /// Nothing, for too long.
+    Late,
+}
 
 /// What has arrived, not checked yet.
 pub(super) struct Arrived {
@@ -86,31 +114,17 @@ pub(super) struct Arrived {
     pub(super) at: Instant,
 }
 
-impl Ring {
-    /// A ring, if the system allows one and it works.
+impl Aio {
+    /// A queue, if the system allows one.
     ///
     /// # Errors
-    /// As the system says; containers often say `PermissionDenied`.
+    /// As the system says.
     pub(super) fn new() -> io::Result<Arc<Self>> {
-        // The thread that submitted need not be interrupted for what it will see at its next call. Older kernels (before 5.19)
-        // know only the other way.
-        let quiet = IoUring::builder().setup_coop_taskrun().build(ENTRIES);
-        let mut uring = quiet.or_else(|_| IoUring::new(ENTRIES))?;
-        let nothing = opcode::Nop::new().build();
-        // SAFETY: the operation has no memory.
-        unsafe { uring.submission().push(&nothing) }.map_err(io::Error::other)?;
-        uring.submit_and_wait(1)?;
-        let answered = uring.completion().next();
-        if answered.is_none_or(|answer| answer.result() != 0) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
+        let entries = u32::try_from(ENTRIES).expect("there are few");
         Ok(Arc::new(Self {
-            descriptor: uring.as_raw_fd(),
-            state: Mutex::new(State {
-                uring,
-                running: 0,
-                closed: false,
-            }),
+            context: system::Context::new(entries)?,
+            told: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            state: Mutex::default(),
         }))
     }
 
@@ -120,58 +134,74 @@ impl Ring {
 
     /// Hands a read to the kernel. Gives it back where it has to be made another way.
     pub(super) fn start(&self, mut read: Read) -> Result<Reading, Read> {
-        let file = read.segment.file.descriptor().map(|file| file.as_raw_fd());
-        let (Some(file), Some(room)) = (file, read.writer.spare(read.length)) else {
+        let segment = Arc::clone(&read.segment);
+        let (Some(file), Some(room)) = (
+            segment.file.descriptor(),
+            read.writer.spare(read.length).map(room_of),
+        ) else {
             return Err(read);
         };
-        let Ok(size) = u32::try_from(room.len()) else {
-            return Err(read);
+        let offset = read.offset;
+        let operation = Arc::new(Operation::new(read));
+        let Some(id) = self.enter(&operation) else {
+            return Err(Operation::into_read(operation, offset));
         };
-        let start: *mut MaybeUninit<u8> = room.as_mut_ptr();
-        let mut state = self.lock();
-        if state.closed || state.uring.submission().is_full() {
-            return Err(read);
-        }
-        let operation = Arc::new(Operation {
-            length: read.length,
-            progress: Mutex::new(Progress {
-                writer: Some(read.writer),
-                turn: Some(read.turn),
-                result: None,
-                waker: None,
-            }),
-            segment: read.segment,
-        });
-        let kernels = Arc::into_raw(Arc::clone(&operation)).expose_provenance();
-        let entry = opcode::Read::new(types::Fd(file), start.cast(), size)
-            .offset(read.offset)
-            .build()
-            .user_data(kernels as u64);
-        // SAFETY: the kernel writes at most `size` bytes from `start` on, into room that the operation's writer alone may
-        // touch and does not before the kernel has answered. Memory and file belong to the operation, which lives until then:
-        // a reference to it was given away just now, and is taken back with the answer, or never.
-        let pushed = unsafe { state.uring.submission().push(&entry) };
-        pushed.expect("it was not full");
-        let submitted = state.submit();
-        if submitted.is_ok() {
-            state.running += 1;
-        }
-        let arrived = state.arrived();
-        drop(state);
-        arrived.into_iter().for_each(Answer::deliver);
+        // SAFETY: of the room the operation's writer alone has the use, and has none before the kernel has answered. Memory and
+        // file belong to the operation, which is in the list of what runs until then.
+        let submitted = unsafe {
+            let told = self.told.as_fd();
+            self.context.read(file, offset, room, id, told)
+        };
         let Err(error) = submitted else {
             return Ok(Reading(operation));
         };
-        warn!(%error, "the kernel takes no more reads through io_uring: {error}; disks are read from threads from now on");
-        // SAFETY: the kernel has not taken the entry, and nothing is submitted any more: the reference is nobody else's.
-        drop(unsafe { Arc::from_raw(std::ptr::with_exposed_provenance::<Operation>(kernels)) });
-        Err(Operation::into_read(operation, read.offset))
+        // The kernel has not taken it, and will not answer.
+        let mut state = self.lock();
+        state.running.remove(&id);
+        if error.kind() != io::ErrorKind::WouldBlock && !std::mem::replace(&mut state.closed, true)
+        {
+            warn!(%error, "the kernel takes no more asynchronous reads: {error}; disks are read from threads from now on");
+        }
+        drop(state);
+        Err(Operation::into_read(operation, offset))
+    }
+
+    /// Puts an operation on the list of what runs, where there is room.
+    fn enter(&self, operation: &Arc<Operation>) -> Option<u64> {
+        let mut state = self.lock();
+        if state.closed || state.running.len() == ENTRIES {
+            return None;
+        }
+        state.count += 1;
+        let id = state.count;
+        state.running.insert(id, Arc::clone(operation));
+        Some(id)
     }
 
     /// Wakes those whose reads have arrived.
     fn reap(&self) {
-        let arrived = self.lock().arrived();
-        arrived.into_iter().for_each(Answer::deliver);
+        let answers = self.context.answers();
+        let mut state = self.lock();
+        let answered = answers.into_iter().filter_map(|Answer { id, result }| {
+            let operation = state.running.remove(&id)?;
+            Some((operation, result))
+        });
+        let answered: Vec<_> = answered.collect();
+        drop(state);
+        for (operation, result) in answered {
+            operation.answered(result);
+        }
+    }
+
+    /// Wakes those who have waited for longer than `patience`.
+    pub(super) fn give_up(&self, patience: Duration) {
+        let now = Instant::now();
+        let state = self.lock();
+        let late = |operation: &&Arc<Operation>| now - operation.started > patience;
+        let late = state.running.values().take_while(late);
+        let wakers: Vec<_> = late.filter_map(|operation| operation.give_up()).collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Takes no more reads.
@@ -180,67 +210,35 @@ impl Ring {
     }
 
     fn is_idle(&self) -> bool {
-        self.lock().running == 0
+        self.lock().running.is_empty()
     }
 }
 
-impl State {
-    /// Submits the one entry that was pushed. Where that fails the kernel has not taken it, and nothing is submitted any more.
-    fn submit(&mut self) -> io::Result<()> {
-        loop {
-            match self.uring.submit() {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.closed = true;
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    fn arrived(&mut self) -> Vec<Answer> {
-        let answers = self.uring.completion().map(|answer| {
-            let address = usize::try_from(answer.user_data()).expect("it was an address");
-            // SAFETY: the number was made of a reference that was given away for this one answer.
-            let operation = unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) };
-            let result = answer.result();
-            Answer { operation, result }
-        });
-        let answers: Vec<_> = answers.collect();
-        self.running -= answers.len();
-        answers
-    }
-}
-
-// A ring that goes while reads run leaves their memory to the kernel for good: nobody takes the references back.
-
-/// What the kernel has answered.
-struct Answer {
-    operation: Arc<Operation>,
-    result: i32,
-}
-
-impl Answer {
-    fn deliver(self) {
-        let read = usize::try_from(self.result);
-        let result = read.map_err(|_| io::Error::from_raw_os_error(-self.result));
-        let waker = {
-            let mut progress = self.operation.progress();
-            progress.turn = None;
-            progress.result = Some((result, Instant::now()));
-            progress.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+fn room_of(room: &mut [std::mem::MaybeUninit<u8>]) -> Room {
+    Room {
+        length: room.len(),
+        start: NonNull::from(room).cast(),
     }
 }
 
 impl Operation {
+    fn new(read: Read) -> Self {
+        Self {
+            length: read.length,
+            started: Instant::now(),
+            progress: Mutex::new(Progress {
+                writer: Some(read.writer),
+                turn: Some(read.turn),
+                end: None,
+                waker: None,
+            }),
+            segment: read.segment,
+        }
+    }
+
     /// The read that the operation was made of. Nobody else has it.
     fn into_read(operation: Arc<Self>, offset: u64) -> Read {
-        let operation = Arc::into_inner(operation).expect("the kernel's reference was taken back");
+        let operation = Arc::into_inner(operation).expect("it is not on the list");
         let progress = operation.progress.into_inner();
         let progress = progress.unwrap_or_else(PoisonError::into_inner);
         Read {
@@ -255,22 +253,75 @@ impl Operation {
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes what the kernel has answered, and wakes whoever waits for it.
+    fn answered(&self, result: io::Result<usize>) {
+        let mut progress = self.progress();
+        if !must_wait(&result) {
+            progress.turn = None;
+        }
+        progress
+            .end
+            .get_or_insert(End::Answered(result, Instant::now()));
+        let waker = progress.waker.take();
+        drop(progress);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Notes that the disk takes too long.
+    fn give_up(&self) -> Option<Waker> {
+        let mut progress = self.progress();
+        progress.end.get_or_insert(End::Late);
+        progress.waker.take()
+    }
+}
+
+/// Whether the kernel could not begin without waiting, or knows no reads that do not wait.
+fn must_wait(result: &io::Result<usize>) -> bool {
+    let kind = result.as_ref().map_err(io::Error::kind);
+    matches!(
+        kind,
+        Err(io::ErrorKind::WouldBlock | io::ErrorKind::Unsupported)
+    )
+}
+
+#[cfg(test)]
+impl Reading {
+    /// A read that was answered so.
+    pub(super) fn answered(read: Read, result: io::Result<usize>) -> Self {
+        let operation = Operation::new(read);
+        operation.answered(result);
+        Self(Arc::new(operation))
+    }
 }
 
 impl Future for Reading {
-    type Output = Arrived;
+    type Output = Heard;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arrived> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Heard> {
         let mut progress = self.0.progress();
-        let Some((read, at)) = progress.result.take() else {
-            progress.waker = Some(context.waker().clone());
-            return Poll::Pending;
+        let (read, at) = match progress.end.take() {
+            None => {
+                progress.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Some(End::Late) => {
+                progress.end = Some(End::Late);
+                return Poll::Ready(Heard::Late);
+            }
+            Some(End::Answered(read, at)) => (read, at),
         };
-        Poll::Ready(Arrived {
-            writer: progress.writer.take().expect("it is taken once"),
-            length: self.0.length,
-            read,
-            at,
+        let writer = progress.writer.take().expect("it is taken once");
+        Poll::Ready(match progress.turn.take() {
+            Some(turn) => Heard::Back(turn, writer),
+            None => Heard::Arrived(Arrived {
+                writer,
+                length: self.0.length,
+                read,
+                at,
+            }),
         })
     }
 }
@@ -294,42 +345,46 @@ impl Arrived {
     }
 }
 
-/// Hears of what arrives at a ring, until `end` and until nothing is under way any more.
-pub(super) async fn attend(ring: Arc<Ring>, end: impl Future<Output = ()>) {
+/// Hears of what arrives, until `end` and until nothing is under way any more. Whoever waits for longer than `patience`, or
+/// up to a quarter more, is told that it is late.
+pub(super) async fn attend(aio: Arc<Aio>, patience: Duration, end: impl Future<Output = ()>) {
     // However this task ends: nobody would hear of what is asked for from then on.
-    let attended = Attended(Arc::clone(&ring));
-    // SAFETY: the ring has this descriptor, open, for as long as it is there, and is there for as long as it is attended.
+    let attended = Attended(Arc::clone(&aio));
+    // SAFETY: the eventfd is open, and the same, for as long as its owner is there, which is attended for as long.
     let registered = unsafe { AsyncFd::register_with_interest(attended, Interest::READABLE) };
-    let descriptor = match registered {
-        Ok(descriptor) => descriptor,
+    let told = match registered {
+        Ok(told) => told,
         Err(error) => {
-            warn!(%error, "io_uring cannot be waited for: {error}; disks are read from threads");
+            warn!(%error, "asynchronous reads cannot be waited for: {error}; disks are read from threads");
             return;
         }
     };
+    let mut looks = interval((patience / 4).max(Duration::from_millis(1)));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = std::pin::pin!(end);
     let mut ending = false;
-    while !(ending && ring.is_idle()) {
+    while !(ending && aio.is_idle()) {
         tokio::select! {
-            readable = descriptor.readable() => {
+            readable = told.readable() => {
                 let Ok(mut readable) = readable else { return };
-                // Before the look: what comes after it is told again.
+                // Before the look: every answer is told of anew, though nobody reads the count of them.
                 readable.clear_ready();
-                ring.reap();
+                aio.reap();
             }
+            _ = looks.tick() => aio.give_up(patience),
             () = &mut end, if !ending => {
                 ending = true;
-                ring.close();
+                aio.close();
             }
         }
     }
 }
 
-struct Attended(Arc<Ring>);
+struct Attended(Arc<Aio>);
 
 impl AsRawFd for Attended {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.descriptor
+        self.0.told.as_raw_fd()
     }
 }
 
@@ -339,12 +394,8 @@ impl Drop for Attended {
     }
 }
 
-impl std::fmt::Debug for Ring {
+impl std::fmt::Debug for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = self.lock();
-        f.debug_struct("Ring")
-            .field("running", &state.running)
-            .field("closed", &state.closed)
-            .finish()
+        f.debug_struct("Progress").finish_non_exhaustive()
     }
 }

@@ -1,19 +1,19 @@
-//! Reads that take no thread. Nothing is asserted of them where the system allows no io_uring.
+//! Reads that take no thread. Nothing is asserted of them where the system allows none.
 
 use std::os::unix::fs::FileExt as _;
 
 use tokio::sync::Semaphore;
 
+use super::super::aio::{self, Arrived, Heard, Read, Reading};
 use super::super::format::Geometry;
-use super::super::ring::{self, Read};
 use super::super::segment::Segment;
 use super::super::space::Class;
 use super::medium::{ALIGN, Medium as _, Mode};
 use super::*;
 
-/// A ring that somebody attends to, and a segment to read.
+/// Asynchronous reads that somebody attends to, and a segment to read.
 struct Rig {
-    ring: Arc<Ring>,
+    aio: Arc<Aio>,
     segment: Arc<Segment>,
     memory: Memory,
     turns: Arc<Semaphore>,
@@ -23,13 +23,16 @@ struct Rig {
 
 /// None where the system allows none.
 fn rig(length: usize) -> Option<Rig> {
-    let ring = Ring::new().ok()?;
+    let aio = Aio::new().ok()?;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
     let bytes: Vec<u8> = (0..length)
         .map(|at| (at / 512 * 7).to_le_bytes()[0])
         .collect();
     std::fs::write(&path, &bytes).expect("room");
+    // What the page cache has not written the kernel would write first, which takes time: it would not begin.
+    let written = std::fs::File::open(&path).expect("it was written");
+    written.sync_all().expect("room");
     let file = Real.open(&path, Mode::Direct).ok()?;
     let segment = Segment {
         number: 0,
@@ -41,13 +44,24 @@ fn rig(length: usize) -> Option<Rig> {
         file,
     };
     Some(Rig {
-        ring,
+        aio,
         segment: Arc::new(segment),
         memory: Memory::new(memory::Config { limit: 64 << 20 }),
         turns: Arc::new(Semaphore::new(64)),
         bytes,
         _folder: folder,
     })
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What has arrived of a read that was taken.
+async fn arrived(reading: Option<Reading>) -> Arrived {
+    match reading.expect("it is taken").await {
+        Heard::Arrived(arrived) => arrived,
+        Heard::Back(..) => panic!("it was handed back"),
+        Heard::Late => panic!("it is late"),
+    }
 }
 
 impl Rig {
@@ -67,13 +81,13 @@ impl Rig {
 }
 
 #[tokio::test]
-async fn what_a_ring_reads_is_right_and_each_turn_ends_with_its_read() {
+async fn what_is_read_is_right_and_each_turn_ends_with_its_read() {
     let Some(rig) = rig(1 << 20) else { return };
-    let attending = ring::attend(Arc::clone(&rig.ring), std::future::pending());
+    let attending = aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::pending());
     let reading = async {
-        let begin = |at: usize| rig.ring.start(rig.read((at * ALIGN) as u64, 9000)).ok();
-        let readings: Vec<_> = (0..40).map(|at| begin(at).expect("it is taken")).collect();
-        let arrived = join_all(readings).await;
+        let begin = |at: usize| rig.aio.start(rig.read((at * ALIGN) as u64, 9000)).ok();
+        let readings: Vec<_> = (0..40).map(begin).collect();
+        let arrived = join_all(readings.into_iter().map(arrived)).await;
         // What has arrived holds no turn, though nobody has looked at it.
         assert_eq!(rig.turns.available_permits(), 64);
         for (at, arrived) in arrived.into_iter().enumerate() {
@@ -86,7 +100,7 @@ async fn what_a_ring_reads_is_right_and_each_turn_ends_with_its_read() {
         }
     };
     tokio::select! {
-        () = attending => panic!("it ends with its ring"),
+        () = attending => panic!("it goes on"),
         () = reading => {}
     }
 }
@@ -94,23 +108,24 @@ async fn what_a_ring_reads_is_right_and_each_turn_ends_with_its_read() {
 #[tokio::test]
 async fn what_is_short_or_refused_or_fails_its_check_is_an_error() {
     let Some(rig) = rig(ALIGN) else { return };
-    let attending = ring::attend(Arc::clone(&rig.ring), std::future::pending());
+    let attending = aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::pending());
     let right = |_: &[u8]| Ok::<_, io::Error>(());
     let reading = async {
         let kind = |read: io::Result<Buffer>| read.map_err(|error| error.kind()).err();
-        let short = rig.ring.start(rig.read(0, 2 * ALIGN)).ok();
-        let short = short.expect("it is taken").await.check(right);
+        let short = rig.aio.start(rig.read(0, 2 * ALIGN)).ok();
+        let short = arrived(short).await.check(right);
         assert_eq!(kind(short), Some(io::ErrorKind::UnexpectedEof));
-        let askew = rig.ring.start(rig.read(1, ALIGN)).ok();
-        let askew = askew.expect("it is taken").await.check(right);
+        let askew = rig.aio.start(rig.read(1, ALIGN)).ok();
+        let askew = arrived(askew).await.check(right);
         assert_eq!(kind(askew), Some(io::ErrorKind::InvalidInput));
-        let wrong = rig.ring.start(rig.read(0, ALIGN)).ok();
-        let wrong = wrong.expect("it is taken").await;
-        let wrong = wrong.check(|_| Err(io::ErrorKind::InvalidData.into()));
+        let wrong = rig.aio.start(rig.read(0, ALIGN)).ok();
+        let wrong = arrived(wrong)
+            .await
+            .check(|_| Err(io::ErrorKind::InvalidData.into()));
         assert_eq!(kind(wrong), Some(io::ErrorKind::InvalidData));
     };
     tokio::select! {
-        () = attending => panic!("it ends with its ring"),
+        () = attending => panic!("it goes on"),
         () = reading => {}
     }
 }
@@ -125,8 +140,8 @@ async fn a_block_that_changed_on_the_disk_is_damaged_however_it_is_read() {
     assert_eq!(world.right(block, 0..PAGE).await, Ok(()));
     assert_eq!(world.right(block, 0..BLOCK).await, Ok(()));
     let counts = world.counts(&setup, 0);
-    let allowed = Ring::new().is_ok() && setup.reads_directly();
-    assert_eq!(counts.ring_reads.get() > 0, allowed);
+    let allowed = Aio::new().is_ok() && setup.reads_directly();
+    assert_eq!(counts.aio_reads.get() > 0, allowed);
     setup.damage(&content(block, 5 * PAGE..6 * PAGE));
     assert_eq!(world.right(block, 0..PAGE).await, Ok(()));
     assert_eq!(world.right(block, 0..BLOCK).await, Err(Miss::Damaged));
@@ -165,13 +180,43 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn a_ring_that_ends_takes_no_more_and_waits_for_what_is_under_way() {
+async fn who_is_to_end_takes_no_more_and_waits_for_what_is_under_way() {
     let Some(rig) = rig(1 << 20) else { return };
-    let left = rig.ring.start(rig.read(0, 1 << 20)).ok();
+    let left = rig.aio.start(rig.read(0, 1 << 20)).ok();
     // Whoever asked has gone: the kernel has the memory still.
     drop(left.expect("it is taken"));
-    ring::attend(Arc::clone(&rig.ring), std::future::ready(())).await;
+    aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::ready(())).await;
     assert_eq!(rig.turns.available_permits(), 64);
     assert_eq!(rig.memory.used(Pool::Fill), 0);
-    assert!(rig.ring.start(rig.read(0, ALIGN)).is_err(), "it is closed");
+    assert!(rig.aio.start(rig.read(0, ALIGN)).is_err(), "it is closed");
+}
+
+#[tokio::test]
+async fn who_waits_for_too_long_is_told_and_the_turn_ends_with_the_read() {
+    let Some(rig) = rig(1 << 20) else { return };
+    let reading = rig.aio.start(rig.read(0, 1 << 20)).ok();
+    let reading = reading.expect("it is taken");
+    rig.aio.give_up(Duration::ZERO);
+    assert!(matches!(reading.await, Heard::Late));
+    assert_eq!(rig.turns.available_permits(), 63);
+    assert!(rig.memory.used(Pool::Fill) > 0, "the kernel has it");
+    aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::ready(())).await;
+    assert_eq!(rig.turns.available_permits(), 64);
+    assert_eq!(rig.memory.used(Pool::Fill), 0);
+}
+
+#[tokio::test]
+async fn what_the_kernel_cannot_begin_at_once_comes_back_with_its_turn() {
+    let Some(rig) = rig(ALIGN) else { return };
+    for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::Unsupported] {
+        let heard = Reading::answered(rig.read(0, ALIGN), Err(kind.into())).await;
+        let Heard::Back(turn, writer) = heard else {
+            panic!("it does not come back: {kind}");
+        };
+        assert_eq!(rig.turns.available_permits(), 63);
+        assert_eq!(writer.room(), ALIGN);
+        drop(turn);
+    }
+    let heard = Reading::answered(rig.read(0, ALIGN), Err(io::ErrorKind::NotFound.into())).await;
+    assert!(matches!(heard, Heard::Arrived(_)));
 }

@@ -1,11 +1,11 @@
 //! The tier as its users see it, over real files in small segments.
 
+mod aio;
 mod crash;
 mod faults;
 mod inspection;
 mod life;
 mod pages;
-mod rings;
 mod several;
 
 use std::ops::Range;
