@@ -200,11 +200,13 @@ impl<G: Backend> Door<G> {
         let outcome = match (operation.name, operation.target.clone()) {
             (OperationName::GetObject, Target::Object(bucket, key)) => {
                 let aim = (ReadMethod::Get, bucket, key);
-                self.read(&context, &caller, parts, query, aim).await
+                self.read(&context, &caller, &parts.headers, query, aim)
+                    .await
             }
             (OperationName::HeadObject, Target::Object(bucket, key)) => {
                 let aim = (ReadMethod::Head, bucket, key);
-                self.read(&context, &caller, parts, query, aim).await
+                self.read(&context, &caller, &parts.headers, query, aim)
+                    .await
             }
             (_, _) => {
                 let forwarded = self.forward(&context, &caller, parts, query, operation, body);
@@ -240,19 +242,13 @@ impl<G: Backend> Door<G> {
         &self,
         context: &Context,
         caller: &Caller,
-        parts: Parts,
+        headers: &HeaderMap,
         query: Query,
         (method, bucket, key): (ReadMethod, BucketName, ObjectKey),
     ) -> Result<Answer, Failure> {
         let signed = matches!(caller.claim, Claim::Signed(_));
         let overrides = Overrides::of(&query, signed)?;
-        let read = read::parse(
-            method,
-            bucket,
-            key,
-            query,
-            headers::meaningful(&parts.headers),
-        );
+        let read = read::parse(method, bucket, key, query, headers::meaningful(headers));
         let mut answer = self.gateway.read(context, read).await?;
         overrides.apply(&mut answer);
         Ok(answer)

@@ -41,6 +41,9 @@ pub(super) fn too_long(length: usize) -> Refusal {
 }
 
 fn bucket_of_host(host: &str, domains: &[String]) -> Option<String> {
+    if domains.is_empty() {
+        return None;
+    }
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,

@@ -7,8 +7,8 @@ use super::asked::Asked;
 use crate::records::Record;
 use crate::types::{Body, body};
 
-/// Room for the headers that are added to an object's own: the length, and those that the door puts on every answer.
-const ADDED: usize = 8;
+/// How many headers an answer has besides its object's own: the length, and the five that the door puts on each.
+const ADDED: usize = 6;
 
 /// The head of a 200, or of a 206 where not the whole is asked for. `checksums`: whether the client asked for them.
 pub(super) fn found(record: &Record, asked: &Asked, checksums: bool) -> Response<Body> {
