@@ -139,10 +139,9 @@ impl ObjectHead {
             size: self.size,
             version_id: self.version_id.clone(),
         };
-        self.etag.is_strong().then(|| BodyId {
-            object: object.clone(),
-            version,
-        })
+        self.etag
+            .is_strong()
+            .then(|| BodyId::new(object.clone(), version))
     }
 }
 

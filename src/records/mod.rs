@@ -77,6 +77,6 @@ impl Record {
             PER_HEADER + name.as_str().len() + value.len()
         };
         let headers: usize = self.head.headers.iter().map(text).sum();
-        FIXED + self.body.object.key.as_str().len() + headers + self.parts.weight()
+        FIXED + self.body.object().key.as_str().len() + headers + self.parts.weight()
     }
 }

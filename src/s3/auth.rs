@@ -58,25 +58,25 @@ impl Verifier {
     ///
     /// # Errors
     /// S3's refusal: wrong signature, unknown key, skewed clock, expired URL.
-    pub(super) async fn verify(
+    pub(super) async fn verify<'a>(
         &self,
         parts: &Parts,
         signed: &Signed,
-        auth: &Auth,
-    ) -> Result<Identity, Refusal> {
+        auth: &'a Auth,
+    ) -> Result<&'a Identity, Refusal> {
         match self.lane.verify(parts, signed, auth) {
-            Some(identity) => Ok(identity.clone()),
+            Some(identity) => Ok(identity),
             None => Box::pin(self.verify_any(parts, signed, auth)).await,
         }
     }
 
     /// As [`Verifier::verify`], for requests of any form.
-    async fn verify_any(
+    async fn verify_any<'a>(
         &self,
         parts: &Parts,
         signed: &Signed,
-        auth: &Auth,
-    ) -> Result<Identity, Refusal> {
+        auth: &'a Auth,
+    ) -> Result<&'a Identity, Refusal> {
         let slot = Slot::default();
         let hashed = signed.presigned.as_ref().and_then(|presigned| {
             let payload = presigned.payload.as_deref()?;
@@ -94,7 +94,6 @@ impl Verifier {
         match slot.0.get() {
             Some(id) if *id == signed.access_key_id => auth
                 .identity(id)
-                .cloned()
                 .ok_or_else(|| Refusal::new(Code::InvalidAccessKeyId)),
             Some(_) => Err(Refusal::new(Code::SignatureDoesNotMatch)),
             None => Err(refusal(
@@ -138,7 +137,7 @@ impl Verifier {
         let lean = self.lane.verify(parts, &signed, auth);
         let full = self.verify_any(parts, &signed, auth).await;
         let name = |identity: &Identity| identity.access_key_id.clone();
-        Some([lean.map(name), full.as_ref().ok().map(name)])
+        Some([lean.map(name), full.ok().map(name)])
     }
 }
 

@@ -106,15 +106,8 @@ impl Signed {
                 .with("ArgumentName", "Authorization"));
             }
         }
-        let part = |name: &str| {
-            let mut parts = rest.split(',').map(str::trim);
-            parts.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-        };
-        let malformed = || Refusal::new(Code::AuthorizationHeaderMalformed);
-        let credential = part("Credential").ok_or_else(malformed)?;
-        let headers = part("SignedHeaders").ok_or_else(malformed)?;
-        let signature = part("Signature").ok_or_else(malformed)?;
-        let signed = Self::new(credential, headers, signature).ok_or_else(malformed)?;
+        let signed = Self::from_parts(rest)
+            .ok_or_else(|| Refusal::new(Code::AuthorizationHeaderMalformed))?;
         if !present.contains_key(&CONTENT_SHA256) {
             return Err(Refusal::because(
                 Code::InvalidRequest,
@@ -125,6 +118,22 @@ impl Signed {
             time: signing_time(present)?,
             ..signed
         })
+    }
+
+    /// Reads what follows the algorithm; the first of two parts with the same name counts.
+    fn from_parts(text: &str) -> Option<Self> {
+        let (mut credential, mut headers, mut signature) = (None, None, None);
+        for part in text.split(',') {
+            let (name, value) = part.trim().split_once('=').unwrap_or_default();
+            let known = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut headers,
+                "Signature" => &mut signature,
+                _ => continue,
+            };
+            known.get_or_insert(value);
+        }
+        Self::new(credential?, headers?, signature?)
     }
 
     /// The names of the signed headers in lower case, between `;`.
@@ -198,12 +207,13 @@ impl Signed {
         if headers.get_all(header::HOST).iter().count() > 1 || headers.values().any(opaque) {
             return Err(Refusal::new(Code::SignatureDoesNotMatch));
         }
-        let mut names = self.headers.split(';');
-        if let Some(missing) = names.find(|name| !headers.keys().any(|other| other == *name)) {
-            return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", missing));
+        let names: Vec<&str> = self.headers.split(';').collect();
+        let is_missing = |name: &&&str| !headers.keys().any(|other| other == **name);
+        if let Some(missing) = names.iter().find(is_missing) {
+            return Err(Refusal::new(Code::SignatureDoesNotMatch).with("MissingHeader", *missing));
         }
         let must = |name: &&str| *name == header::HOST.as_str() || name.starts_with("x-amz-");
-        let signed = |name: &str| self.headers.split(';').any(|other| other == name);
+        let signed = |name: &str| names.contains(&name);
         let unsigned: Vec<&str> = headers
             .keys()
             .map(http::HeaderName::as_str)

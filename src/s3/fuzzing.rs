@@ -2,6 +2,7 @@
 //!
 //! Compiled with the feature `fuzzing` only. Refusals are S3's codes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub fn target(path: &str, host: Option<&str>, domains: &[String]) -> Result<Targ
 /// # Errors
 /// S3's code.
 pub fn decode(raw: &str) -> Result<String, Code> {
-    query::decode(raw).map_err(code)
+    query::decode(raw).map(Cow::into_owned).map_err(code)
 }
 
 /// Decodes a query.

@@ -9,7 +9,7 @@ use crate::types::{Extra, Family, OperationName};
 
 /// What is handed on besides `x-amz-*`. Nothing else is: other stores' own headers may do what no right was asked for
 /// (MinIO's `x-minio-force-delete` deletes every key that begins alike).
-const KEPT: [HeaderName; 13] = [
+static KEPT: [HeaderName; 13] = [
     header::CACHE_CONTROL,
     header::CONTENT_DISPOSITION,
     header::CONTENT_ENCODING,
@@ -47,12 +47,13 @@ const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 /// The headers to hand on.
 pub(super) fn meaningful(headers: &HeaderMap) -> HeaderMap {
     let named = connection_options(headers);
-    let mut kept = HeaderMap::with_capacity(headers.len());
+    // Most reads have none, so that it takes no room at first.
+    let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let text = name.as_str();
-        let meaningful = KEPT.contains(name) || text.starts_with("x-amz-");
-        let dropped = DROPPED.contains(&text) || named.iter().any(|other| other == text);
-        if meaningful && !dropped {
+        let meaningful = || text.starts_with("x-amz-") || KEPT.contains(name);
+        let dropped = || DROPPED.contains(&text) || named.iter().any(|other| other == text);
+        if meaningful() && !dropped() {
             kept.append(name.clone(), value.clone());
         }
     }
@@ -167,7 +168,7 @@ fn without_aws_chunked(value: &HeaderValue) -> Option<HeaderValue> {
 /// Every header that something is decided about here.
 #[cfg(test)]
 pub(super) fn documented() -> Vec<String> {
-    let kept = KEPT.into_iter().map(|name| name.to_string());
+    let kept = KEPT.iter().map(|name| name.to_string());
     let refused = REFUSED.iter().map(|name| name.to_string());
     let others = DROPPED.into_iter().chain([MFA, COPY_SOURCE]);
     let others = others.map(str::to_owned);

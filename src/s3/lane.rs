@@ -81,17 +81,17 @@ impl Lane {
         }
         let identity = auth.identity(&signed.access_key_id)?;
         let text = string_to_sign(parts, signed)?;
-        let mut signature = [0; 32];
-        hex::decode_to_slice(&signed.signature, &mut signature).ok()?;
+        let signs = |key: &hmac::Key| signing::signs(key, &text, &signed.signature);
         match self.known(signed, &identity.secret) {
-            Some(known) => hmac::verify(&known.key, text.as_bytes(), &signature).ok()?,
+            Some(known) => signs(&known.key).then_some(identity),
             None => {
                 let key = signing::key(&identity.secret, &signed.date, &signed.region);
-                hmac::verify(&key, text.as_bytes(), &signature).ok()?;
-                self.remember(signed, &identity.secret, key);
+                signs(&key).then(|| {
+                    self.remember(signed, &identity.secret, key);
+                    identity
+                })
             }
         }
-        Some(identity)
     }
 
     fn is_timely(&self, signed: &Signed) -> bool {
@@ -137,8 +137,7 @@ impl Lane {
 pub(super) fn string_to_sign(parts: &Parts, signed: &Signed) -> Option<String> {
     let hash = canonical_hash(parts, signed)?;
     let (time, date, region) = (&signed.time, &signed.date, &signed.region);
-    let mut digits = [0; 64];
-    hex::encode_to_slice(hash, &mut digits).expect("a SHA-256 has 32 bytes");
+    let digits = signing::digits(hash);
     let hash = std::str::from_utf8(&digits).expect("digits are text");
     let parts = [
         ALGORITHM,
@@ -162,14 +161,13 @@ fn is_plain(parts: &Parts, signed: &Signed) -> bool {
         && parts.uri.authority().is_none()
         && is_canonical_path(parts.uri.path())
         && is_canonical_query(query)
-        && OTHER_FORMS
-            .iter()
-            .all(|name| !parts.headers.contains_key(name))
+        && !parts.headers.keys().any(|name| OTHER_FORMS.contains(name))
         && (parts.headers.get_all(header::CONTENT_LENGTH).iter()).all(|length| length == "0")
         && is_strict(&parts.headers, signed)
 }
 
-/// Whether `Authorization` and `x-amz-date` are written in the one way that every reader understands alike.
+/// Whether `Authorization` and `x-amz-date` are written in the one way that every reader understands alike. A signature that
+/// holds is written so: it is compared with digits in lower case.
 fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
     let Signed {
         access_key_id,
@@ -199,10 +197,6 @@ fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
         && access_key_id.bytes().all(is_id)
         && (1..=MOST_REGION).contains(&region.len())
         && region.bytes().all(is_region)
-        && signature.len() == 64
-        && signature
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         && date.len() == 8
         && signed.time.starts_with(date.as_str())
         && only(headers, "x-amz-date") == Some(signed.time.as_str())
@@ -250,12 +244,13 @@ fn is_canonical_value(value: &str) -> bool {
 }
 
 fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// Whether everything that has to be encoded is, in upper case, and nothing else (RFC 3986, section 2.3), and is text.
 fn is_canonical_path(path: &str) -> bool {
-    if path.len() > MOST_PATH || percent_decode_str(path).decode_utf8().is_err() {
+    let is_text = |path: &str| percent_decode_str(path).decode_utf8().is_ok();
+    if path.len() > MOST_PATH || (path.contains('%') && !is_text(path)) {
         return false;
     }
     let mut bytes = path.bytes();

@@ -53,7 +53,8 @@ use crate::gateway::{Answer, Context, Gateway};
 use crate::telemetry::Metrics;
 use crate::telemetry::traces::continue_trace;
 use crate::types::{
-    Action, Body, BoxError, Operation, OperationName, Principal, Resource, Secret, Source, Target,
+    Action, Body, BoxError, BucketName, ObjectKey, Operation, OperationName, Principal, Resource,
+    Secret, Source, Target,
 };
 
 pub use backend::Backend;
@@ -144,13 +145,7 @@ impl<G: Backend> Door<G> {
         let (parts, body) = request.into_parts();
         let body = BodyExt::boxed_unsync(body.map_err(Into::into));
         let (method, request_id) = (parts.method.clone(), self.ids.next());
-        let mut entry = Entry::new(
-            &self.clock,
-            &self.metrics,
-            request_id.into(),
-            peer,
-            method.clone(),
-        );
+        let mut entry = Entry::new(&self.clock, &self.metrics, request_id, peer, method.clone());
         continue_trace(&entry.span, &parts.headers);
         let span = entry.span.clone();
         let outcome = self.serve(parts, body, &mut entry).instrument(span).await;
@@ -162,7 +157,7 @@ impl<G: Backend> Door<G> {
                     method: &method,
                     resource: entry.target_path().to_string(),
                     request_id: &entry.request_id,
-                    host_id: &host_id,
+                    host_id: host_id.as_str(),
                 };
                 let (response, code) = response::failure(&failure, &about);
                 log_failure(&failure, &about);
@@ -171,7 +166,8 @@ impl<G: Backend> Door<G> {
             }
         };
         let shown = self.show_cache.then_some((source, &self.node));
-        response::decorate(response.headers_mut(), &entry.request_id, &host_id, shown);
+        let ids = [&entry.request_id, host_id.as_str()];
+        response::decorate(response.headers_mut(), ids, shown);
         let status = response.status();
         response.map(|body| entry.watch(status, source, body))
     }
@@ -204,11 +200,13 @@ impl<G: Backend> Door<G> {
         let outcome = match (operation.name, operation.target.clone()) {
             (OperationName::GetObject, Target::Object(bucket, key)) => {
                 let aim = (ReadMethod::Get, bucket, key);
-                self.read(&context, &caller, parts, query, aim).await
+                self.read(&context, &caller, &parts.headers, query, aim)
+                    .await
             }
             (OperationName::HeadObject, Target::Object(bucket, key)) => {
                 let aim = (ReadMethod::Head, bucket, key);
-                self.read(&context, &caller, parts, query, aim).await
+                self.read(&context, &caller, &parts.headers, query, aim)
+                    .await
             }
             (_, _) => {
                 let forwarded = self.forward(&context, &caller, parts, query, operation, body);
@@ -235,8 +233,8 @@ impl<G: Backend> Door<G> {
         let identity = self.verifier.verify(parts, signed, auth).await?;
         Ok(Caller {
             claim,
-            principal: identity.principal,
-            secret: Some(identity.secret),
+            principal: Arc::clone(&identity.principal),
+            secret: Some(identity.secret.clone()),
         })
     }
 
@@ -244,23 +242,13 @@ impl<G: Backend> Door<G> {
         &self,
         context: &Context,
         caller: &Caller,
-        parts: Parts,
+        headers: &HeaderMap,
         query: Query,
-        (method, bucket, key): (
-            ReadMethod,
-            crate::types::BucketName,
-            crate::types::ObjectKey,
-        ),
+        (method, bucket, key): (ReadMethod, BucketName, ObjectKey),
     ) -> Result<Answer, Failure> {
         let signed = matches!(caller.claim, Claim::Signed(_));
         let overrides = Overrides::of(&query, signed)?;
-        let read = read::parse(
-            method,
-            bucket,
-            key,
-            query,
-            headers::meaningful(&parts.headers),
-        );
+        let read = read::parse(method, bucket, key, query, headers::meaningful(headers));
         let mut answer = self.gateway.read(context, read).await?;
         overrides.apply(&mut answer);
         Ok(answer)
@@ -330,16 +318,16 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 
 /// The key of which only those who may list it are told that it is missing, as S3 does it: the source of a copy, else the
 /// key that is asked for.
-struct Concealed(Option<Resource>);
+struct Concealed(Option<(BucketName, ObjectKey)>);
 
 impl Concealed {
     fn of(operation: &Operation) -> Self {
         let key = match (&operation.copy_source, &operation.target) {
-            (Some(source), _) => Some((&source.bucket, &source.key)),
-            (None, Target::Object(bucket, key)) => Some((bucket, key)),
+            (Some(source), _) => Some((source.bucket.clone(), source.key.clone())),
+            (None, Target::Object(bucket, key)) => Some((bucket.clone(), key.clone())),
             (None, Target::Bucket(_) | Target::Service) => None,
         };
-        Self(key.map(|(bucket, key)| Resource::Prefix(bucket.clone(), key.as_str().to_owned())))
+        Self(key)
     }
 
     /// Whether the failure says that the key is missing.
@@ -355,11 +343,11 @@ impl Concealed {
     }
 
     fn may_list(&self, context: &Context) -> bool {
-        let allows = |resource| {
+        self.0.as_ref().is_none_or(|(bucket, key)| {
             let list = Action("s3:ListBucket");
-            context.auth.allows(&context.principal, list, resource)
-        };
-        self.0.as_ref().is_none_or(allows)
+            let resource = Resource::Prefix(bucket.clone(), key.as_str().to_owned());
+            context.auth.allows(&context.principal, list, &resource)
+        })
     }
 }
 

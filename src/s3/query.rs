@@ -1,5 +1,7 @@
 //! The query and the path: decoded once, never normalised.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use super::error::{Code, Refusal};
@@ -74,7 +76,10 @@ impl Query {
 ///
 /// # Errors
 /// InvalidURI where a `%` is not followed by two hexadecimal digits, or the bytes are not UTF-8.
-pub(super) fn decode(raw: &str) -> Result<String, Refusal> {
+pub(super) fn decode(raw: &str) -> Result<Cow<'_, str>, Refusal> {
+    if !raw.contains('%') {
+        return Ok(raw.into());
+    }
     let invalid = || Refusal::new(Code::InvalidUri);
     let bytes = raw.as_bytes();
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -82,18 +87,15 @@ pub(super) fn decode(raw: &str) -> Result<String, Refusal> {
     if !escapes.all(|(at, _)| hex(at + 1) && hex(at + 2)) {
         return Err(invalid());
     }
-    let decoded = percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| invalid())?;
-    Ok(decoded.into_owned())
+    percent_decode_str(raw).decode_utf8().map_err(|_| invalid())
 }
 
 /// As [`decode`], and a `+` is a space, as S3 and HTML forms have it in queries.
 fn form_decode(raw: &str) -> Result<String, Refusal> {
     if raw.contains('+') {
-        decode(&raw.replace('+', " "))
+        decode(&raw.replace('+', " ")).map(Cow::into_owned)
     } else {
-        decode(raw)
+        decode(raw).map(Cow::into_owned)
     }
 }
 

@@ -68,7 +68,7 @@ fn overrides(query: &Query) -> impl Iterator<Item = (&'static HeaderName, &str)>
 }
 
 /// Headers that decide what a read is answered with.
-const DECISIVE: [HeaderName; 7] = [
+static DECISIVE: [HeaderName; 7] = [
     header::RANGE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,

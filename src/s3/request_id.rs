@@ -1,6 +1,7 @@
 //! Ids of requests: unique in practice, short, and without meaning.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
@@ -10,31 +11,47 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 /// Makes ids that differ from each other, and from those of other nodes and other runs.
 #[derive(Debug)]
 pub(super) struct RequestIds {
-    /// Random in each process: the standard library seeds its hashers from the system.
+    /// The node's own, and random in each process: the standard library seeds its hashers from the system.
     seed: u64,
     next: AtomicU64,
-    node: String,
 }
+
+/// The second id of a request (`x-amz-id-2`, `HostId`), which SDKs expect beside the first: Base64 of 128 bits.
+pub(super) struct HostId([u8; 24]);
 
 impl RequestIds {
     pub(super) fn new(node: &str) -> Self {
         Self {
             seed: RandomState::new().hash_one(node),
             next: AtomicU64::new(0),
-            node: node.to_owned(),
         }
     }
 
     /// The next id: 16 hexadecimal digits, as S3's are.
-    pub(super) fn next(&self) -> String {
+    pub(super) fn next(&self) -> Arc<str> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = xxh3_64_with_seed(&number.to_be_bytes(), self.seed);
-        hex::encode_upper(id.to_be_bytes())
+        let mut digits = [0; 16];
+        hex::encode_to_slice(id.to_be_bytes(), &mut digits).expect("8 bytes make 16 digits");
+        digits.make_ascii_uppercase();
+        std::str::from_utf8(&digits)
+            .expect("digits are text")
+            .into()
     }
 
-    /// The second id of a request (`x-amz-id-2`, `HostId`), which SDKs expect beside the first.
-    pub(super) fn host_id(&self, request_id: &str) -> String {
-        let text = format!("{}/{request_id}", self.node);
-        STANDARD.encode(xxh3_128_with_seed(text.as_bytes(), self.seed).to_be_bytes())
+    /// The second id of a request.
+    pub(super) fn host_id(&self, request_id: &str) -> HostId {
+        let id = xxh3_128_with_seed(request_id.as_bytes(), self.seed);
+        let mut text = [0; 24];
+        STANDARD
+            .encode_slice(id.to_be_bytes(), &mut text)
+            .expect("16 bytes make 24 characters");
+        HostId(text)
+    }
+}
+
+impl HostId {
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("Base64 is text")
     }
 }

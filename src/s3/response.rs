@@ -43,16 +43,16 @@ pub(super) fn failure(failure: &Failure, about: &About<'_>) -> (Response<Body>, 
     }
 }
 
-/// Puts the headers on that every answer has.
+/// Puts the headers on that every answer has. `ids` are those of the request.
 pub(super) fn decorate(
     headers: &mut HeaderMap,
-    request_id: &str,
-    host_id: &str,
+    ids: [&str; 2],
     shown: Option<(Source, &HeaderValue)>,
 ) {
     let text = |text: &str| HeaderValue::from_str(text).expect("ids are of letters and digits");
-    headers.insert(REQUEST_ID, text(request_id));
-    headers.insert(HOST_ID, text(host_id));
+    let [request_id, host_id] = ids.map(text);
+    headers.insert(REQUEST_ID, request_id);
+    headers.insert(HOST_ID, host_id);
     headers.insert(header::SERVER, HeaderValue::from_static("forebay"));
     if let Some((source, node)) = shown {
         headers.insert(CACHE, HeaderValue::from_static(source.as_str()));

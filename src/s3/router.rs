@@ -204,7 +204,7 @@ fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
     let raw = value.to_str().unwrap_or_default();
     let invalid = |message| Refusal::argument(NAME.as_str(), raw, message);
     let (path, version_id) = match raw.split_once("?versionId=") {
-        Some((path, id)) => (path, Some(decode(id)?)),
+        Some((path, id)) => (path, Some(decode(id)?.into_owned())),
         None => (raw, None),
     };
     let unusable = |id: &str| id.is_empty() || has_dot_segment(id);

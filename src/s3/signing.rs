@@ -25,8 +25,15 @@ pub(super) fn key(secret: &Secret, date: &str, region: &str) -> hmac::Key {
 
 /// Whether `signature`, in hexadecimal digits, is that of `text`.
 pub(super) fn signs(key: &hmac::Key, text: &str, signature: &str) -> bool {
-    let expected = hex::encode(hmac::sign(key, text.as_bytes()));
-    equal(&expected, signature)
+    let expected = digits(hmac::sign(key, text.as_bytes()));
+    verify_slices_are_equal(&expected, signature.as_bytes()).is_ok()
+}
+
+/// The hexadecimal digits of a SHA-256 or of an HMAC of it.
+pub(super) fn digits(hash: impl AsRef<[u8]>) -> [u8; 64] {
+    let mut digits = [0; 64];
+    hex::encode_to_slice(hash, &mut digits).expect("a SHA-256 has 32 bytes");
+    digits
 }
 
 /// Verifies the signatures of a body's chunks in their order.

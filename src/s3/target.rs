@@ -41,16 +41,20 @@ pub(super) fn too_long(length: usize) -> Refusal {
 }
 
 fn bucket_of_host(host: &str, domains: &[String]) -> Option<String> {
+    if domains.is_empty() {
+        return None;
+    }
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
     };
-    let name = name.to_ascii_lowercase();
     let mut buckets = domains.iter().filter_map(|domain| {
-        let bucket = name.strip_suffix(&domain.to_ascii_lowercase())?;
-        bucket.strip_suffix('.').filter(|bucket| !bucket.is_empty())
+        let (bucket, end) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
+        let is_below = end.eq_ignore_ascii_case(domain);
+        let bucket = bucket.strip_suffix('.').filter(|_| is_below)?;
+        (!bucket.is_empty()).then(|| bucket.to_ascii_lowercase())
     });
-    buckets.next().map(str::to_owned)
+    buckets.next()
 }
 
 #[cfg(test)]

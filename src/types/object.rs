@@ -134,11 +134,27 @@ pub enum Version {
 /// Names one sequence of bytes: canonical object and version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BodyId {
-    pub object: CanonicalObject,
-    pub version: Version,
+    object: CanonicalObject,
+    version: Version,
+    /// Made once: every read of the body asks for it.
+    digest: BodyDigest,
 }
 
 impl BodyId {
+    /// The body of that version of an object.
+    pub fn new(object: CanonicalObject, version: Version) -> Self {
+        Self {
+            digest: BodyDigest::of(&object, &version),
+            object,
+            version,
+        }
+    }
+
+    /// The object that the body is, or was, of.
+    pub fn object(&self) -> &CanonicalObject {
+        &self.object
+    }
+
     /// The body's length in bytes.
     pub fn size(&self) -> u64 {
         match &self.version {
@@ -162,12 +178,22 @@ impl BodyId {
 
     /// A stable 128-bit digest: the key of the body's blocks in every tier.
     pub fn digest(&self) -> BodyDigest {
+        self.digest
+    }
+}
+
+/// The digest of a [`BodyId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BodyDigest(pub u128);
+
+impl BodyDigest {
+    fn of(object: &CanonicalObject, version: &Version) -> Self {
         let Version::S3 {
             etag,
             size,
             version_id,
-        } = &self.version;
-        let mut bytes = self.object.encode();
+        } = version;
+        let mut bytes = object.encode();
         for part in [
             etag.as_str(),
             version_id.as_deref().unwrap_or(""),
@@ -176,13 +202,9 @@ impl BodyId {
             bytes.push(0);
             bytes.extend_from_slice(part.as_bytes());
         }
-        BodyDigest(xxh3_128(&bytes))
+        Self(xxh3_128(&bytes))
     }
 }
-
-/// The digest of a [`BodyId`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BodyDigest(pub u128);
 
 fn digest(parts: &[&str]) -> u128 {
     let mut bytes = Vec::new();
@@ -217,14 +239,12 @@ mod tests {
     #[test]
     fn digests_are_golden() {
         // These values are part of the cache format and of placement: a change of them is a new format version.
-        let body = BodyId {
-            object: object("a/b"),
-            version: Version::S3 {
-                etag: ETag::new("\"e\""),
-                size: 7,
-                version_id: None,
-            },
+        let version = Version::S3 {
+            etag: ETag::new("\"e\""),
+            size: 7,
+            version_id: None,
         };
+        let body = BodyId::new(object("a/b"), version);
         assert_eq!(object("a/b").hash64(), 709_136_926_942_566_336);
         assert_eq!(
             body.digest(),
@@ -234,13 +254,13 @@ mod tests {
 
     #[test]
     fn every_part_of_a_version_counts() {
-        let version = |etag: &str, size, id: Option<&str>| BodyId {
-            object: object("k"),
-            version: Version::S3 {
+        let version = |etag: &str, size, id: Option<&str>| {
+            let version = Version::S3 {
                 etag: ETag::new(etag),
                 size,
                 version_id: id.map(Into::into),
-            },
+            };
+            BodyId::new(object("k"), version)
         };
         let base = version("\"e\"", 1, None).digest();
         assert_ne!(base, version("\"f\"", 1, None).digest());

@@ -40,7 +40,7 @@ impl Bodies {
         if states.len() > REMEMBERED / SHARDS {
             states.retain(|_, state| Arc::strong_count(state) > 1);
         }
-        let new = || Arc::new(BodyState::new(body, digest));
+        let new = || Arc::new(BodyState::new(body));
         Arc::clone(states.entry((digest, floor)).or_insert_with(new))
     }
 
@@ -81,7 +81,6 @@ impl Bodies {
 #[derive(Debug)]
 pub(super) struct BodyState {
     pub(super) id: BodyId,
-    pub(super) digest: BodyDigest,
     pub(super) fills: Mutex<Vec<Arc<Fill>>>,
     pub(super) loads: Loads,
     pub(super) history: Mutex<History>,
@@ -111,10 +110,9 @@ pub(super) enum Turn {
 }
 
 impl BodyState {
-    fn new(body: &BodyId, digest: BodyDigest) -> Self {
+    fn new(body: &BodyId) -> Self {
         Self {
             id: body.clone(),
-            digest,
             fills: Mutex::default(),
             loads: Loads::default(),
             history: Mutex::default(),
@@ -225,7 +223,7 @@ mod tests {
             size: 1000,
             version_id: None,
         };
-        Bodies::default().of(&BodyId { object, version }, Epoch(0))
+        Bodies::default().of(&BodyId::new(object, version), Epoch(0))
     }
 
     #[test]

@@ -139,9 +139,9 @@ impl Crew {
         departed: Departed,
     ) -> Described {
         let topic = Topic {
-            subject: source.subject.clone(),
+            subject: source.aim.subject.clone(),
             part: how.part(),
-            floor: source.purges.0,
+            floor: source.aim.purges.0,
         };
         let (mut outcome, own) = {
             let mut flying = lock(&self.flights.flying);
@@ -213,7 +213,7 @@ impl Crew {
         how: How,
     ) -> Result<Outcome, origin::Error> {
         let fetched_at = self.clock.now();
-        let origin = &source.route.origin.origin;
+        let origin = &source.aim.route.origin.origin;
         // An error is not kept: it does not wait for the trial.
         let pinned = self.pins.hold(source).map(Ok);
         let (told, pinned) = match how {
@@ -246,11 +246,11 @@ impl Crew {
                 (told, pinned)
             }
         };
-        let Some(told) = told.filter(|told| eligibility::is_about(&told.head, &source.subject))
+        let Some(told) = told.filter(|told| eligibility::is_about(&told.head, &source.aim.subject))
         else {
             return Ok(Outcome::NotKept { lastingly: false });
         };
-        let lastingly = !eligibility::may_keep(&told.head, source.keeping);
+        let lastingly = !eligibility::may_keep(&told.head, source.aim.keeping);
         if !pinned || lastingly {
             return Ok(Outcome::NotKept { lastingly });
         }
@@ -272,12 +272,12 @@ impl Crew {
             bytes,
         } = told;
         let body = head
-            .body_id(&source.subject.object)
+            .body_id(&source.aim.subject.object)
             .expect("an object that may be kept has a strong ETag");
-        let lookup = self.records.lookup(&source.subject);
+        let lookup = self.records.lookup(&source.aim.subject);
         let before = lookup
             .record
-            .filter(|before| before.body == body && source.counts(before));
+            .filter(|before| before.body == body && source.aim.counts(before));
         // A record that only grew younger is on the disks already, as far as it can be of use there.
         let is_saved = part.is_none()
             && !lookup.confirm
@@ -297,10 +297,10 @@ impl Crew {
             head,
             checksums_known,
             fetched_at: Some(fetched_at),
-            epoch: source.purges.1,
+            epoch: source.aim.purges.1,
             parts,
         };
-        let record = match self.records.admit(ticket, &source.subject, record) {
+        let record = match self.records.admit(ticket, &source.aim.subject, record) {
             Ok(record) => {
                 if !(is_saved && source.saved()) {
                     source.save(ticket, &record);
@@ -320,7 +320,7 @@ impl Crew {
     /// A body of up to a segment is read on to its end: it is one request, and breaking it off would waste what is already
     /// on its way. Of a larger one only the first part is taken; the rest comes in parallel.
     fn adopt(&self, record: &Record, source: &Arc<Source>, range: Range<u64>, answer: Body) {
-        let body = self.bodies.of(&record.body, source.purges.0);
+        let body = self.bodies.of(&record.body, source.aim.purges.0);
         let held = source
             .tiers
             .memory

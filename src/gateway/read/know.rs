@@ -8,7 +8,7 @@ use super::asked::single;
 use super::describe::{Bytes, Crew, Departed, Described, How, Outcome};
 use super::eligibility;
 use super::request::{Conditions, Read, ReadMethod};
-use super::source::Source as From;
+use super::source::{Aim, Source as From};
 use super::{Attempt, Error};
 use crate::gateway::Gateway;
 use crate::origin;
@@ -26,15 +26,17 @@ pub(super) struct Known {
 }
 
 impl Gateway {
-    /// The record to answer from. With `confirm`, what the origin says after this read has come.
+    /// The record to answer from: the one `at_hand`, where it will do. With `confirm`, what the origin says after this read
+    /// has come.
     pub(super) async fn know(
         &self,
         source: &Arc<From>,
         read: &Read,
+        at_hand: AtHand,
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
-        let at_hand = match self.at_hand(source) {
-            AtHand::Nothing if Box::pin(source.recall()).await => self.at_hand(source),
+        let at_hand = match at_hand {
+            AtHand::Nothing if source.recall().await => self.at_hand(&source.aim),
             at_hand => at_hand,
         };
         let has_part = |record: &Record| {
@@ -43,7 +45,7 @@ impl Gateway {
         };
         let old = match at_hand {
             AtHand::Trusted(record) if confirm.is_none() && has_part(&record) => {
-                return Ok(serve(source, record, Source::Memory, false, false));
+                return Ok(serve(&source.aim, record, Source::Memory, false, false));
             }
             AtHand::Trusted(record) | AtHand::Doubtful(record) => Some(record),
             AtHand::Nothing => None,
@@ -56,7 +58,7 @@ impl Gateway {
             Outcome::Record(record) => record,
             Outcome::NotKept { lastingly } => {
                 if lastingly {
-                    self.not_kept.insert(&source.subject);
+                    self.not_kept.insert(&source.aim.subject);
                 }
                 return Ok(Err(Attempt::PassThrough));
             }
@@ -72,17 +74,18 @@ impl Gateway {
         let brings_bytes = matches!(how, How::Get(_) | How::Part(_, Bytes::Wanted));
         // A flight that departed before this read came tells what was so then.
         let confirmed = own || confirm.is_some();
-        Ok(serve(source, record, told, confirmed, own && brings_bytes))
+        let own_fill = own && brings_bytes;
+        Ok(serve(&source.aim, record, told, confirmed, own_fill))
     }
 
     /// What is known without asking. The current object's record speaks for its version too.
-    fn at_hand(&self, source: &From) -> AtHand {
-        let subject = &source.subject;
+    pub(super) fn at_hand(&self, aim: &Aim) -> AtHand {
+        let subject = &aim.subject;
         let lookup = |subject: &Subject| {
             let lookup = self.records.lookup(subject);
             let believed = !lookup.confirm && !lookup.write_open;
-            let (freshness, now) = (source.keeping.freshness, self.clock.now());
-            match lookup.record.filter(|record| source.counts(record)) {
+            let (freshness, now) = (aim.keeping.freshness, self.clock.now());
+            match lookup.record.filter(|record| aim.counts(record)) {
                 Some(record) if believed && record.is_fresh(freshness, now) => {
                     AtHand::Trusted(record)
                 }
@@ -122,7 +125,7 @@ impl Gateway {
             let guess = old.parts.guess(number);
             guess.is_some_and(|range| {
                 let range = range.start..range.end.min(old.body.size());
-                let wanted = source.wanted(&self.bodies.of(&old.body, source.purges.0));
+                let wanted = source.wanted(&self.bodies.of(&old.body, source.aim.purges.0));
                 !range.is_empty() && source.tiers.hold(&wanted, range)
             })
         });
@@ -168,7 +171,7 @@ impl Gateway {
 }
 
 /// What is known of a subject.
-enum AtHand {
+pub(super) enum AtHand {
     /// Fresh, and no write has been heard of since.
     Trusted(Arc<Record>),
     Doubtful(Arc<Record>),
@@ -176,14 +179,14 @@ enum AtHand {
 }
 
 /// The record as one that answers, where it may be told to who asks here.
-fn serve(
-    source: &From,
+pub(super) fn serve(
+    aim: &Aim,
     record: Arc<Record>,
     told: Source,
     confirmed: bool,
     own_fill: bool,
 ) -> Result<Known, Attempt> {
-    if !eligibility::may_serve(&record.head, source.keeping, &source.route.terms) {
+    if !eligibility::may_serve(&record.head, aim.keeping, &aim.route.terms) {
         return Err(Attempt::PassThrough);
     }
     Ok(Known {

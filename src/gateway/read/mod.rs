@@ -4,10 +4,11 @@
 //! in doubt, the origin is asked (`know`, `describe`); conditions and range are judged by the record, and where they fail the
 //! origin says so itself; a reader is set on the bytes, and the head is sent when the first of them is there.
 //!
-//! A hit in memory goes through all of this without waiting, and its future should be small, since it is moved several times:
-//! whatever has to wait is boxed.
+//! Most reads are hits in memory that need none of the waiting (`at_once`). The future of everything else is boxed, so that
+//! theirs is small: it is moved several times.
 
 mod asked;
+mod at_once;
 mod bodies;
 mod conditions;
 mod describe;
@@ -33,6 +34,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use http_body::Body as _;
@@ -45,13 +47,13 @@ use conditions::{Cause, Verdict};
 use describe::Departed;
 pub(crate) use describe::Flights;
 use fill::Failure;
-use know::Known;
+use know::{AtHand, Known};
 pub(crate) use not_kept::NotKept;
 pub(crate) use not_modified::NotModified;
 pub(crate) use pins::Pins;
 use reader::{Origin as First, Reader};
 pub use request::{Conditions, Demand, Read, ReadMethod};
-use source::Source as From;
+use source::{Aim, Source as From};
 
 use super::forward::in_clients_names;
 use super::{Answer, Context, Error, Gateway};
@@ -60,7 +62,7 @@ use crate::origin;
 use crate::records::Record;
 use crate::routes::Route;
 use crate::types::layout::PAGE;
-use crate::types::{CanonicalObject, Source, Subject};
+use crate::types::{Body, BoxError, Source, Subject};
 
 /// Answers past the cache at a time when memory is full; beyond it clients are told to slow down.
 pub(crate) const BYPASS_LANE: usize = 64;
@@ -99,48 +101,76 @@ impl Gateway {
     }
 
     async fn read_behind(&self, route: Arc<Route>, read: Read) -> Result<Answer, Error> {
-        let object = CanonicalObject {
-            origin: route.fingerprint,
-            key: route.origin_key(&read.key)?,
+        let aim = self.aim(route, &read)?;
+        if !eligibility::may_answer(&read, &aim.route.terms)
+            || self.pins.refused(&aim.route.fingerprint)
+            || self.not_kept.contains(&aim.subject)
+        {
+            let source = self.source(aim);
+            return pass_through(&source, &read, None).await;
+        }
+        let Ok(entry) = self.memory.try_reserve(Pool::Entry, PAGE) else {
+            let source = self.source(aim);
+            return Box::pin(self.bypass_lane(&source, &read)).await;
         };
-        let purges = self.tiers.purges(&object);
-        let source = Arc::new(From {
-            purges,
+        let mut entry = Some(entry);
+        // What is asked of the origin from here on is asked on this read's account.
+        let departed = self.flights.departed();
+        let at_hand = self.at_hand(&aim);
+        match self.at_once(&aim, &read, &at_hand, &mut entry) {
+            Some(answer) => Ok(answer),
+            None => Box::pin(self.in_time(aim, read, at_hand, departed, entry)).await,
+        }
+    }
+
+    /// What `read` is aimed at, by the rules and purges of now.
+    fn aim(&self, route: Arc<Route>, read: &Read) -> Result<Aim, Error> {
+        let object = route.canonical(&read.key)?;
+        Ok(Aim {
+            purges: self.tiers.purges(&object),
             keeping: route.rule(&read.key).keeping,
             route,
             subject: Subject {
                 object,
                 version_id: read.version_id.as_deref().map(Arc::from),
             },
+        })
+    }
+
+    fn source(&self, aim: Aim) -> From {
+        From {
+            aim,
             records: Arc::clone(&self.records),
             tiers: Arc::clone(&self.tiers),
             memory: self.memory.clone(),
             metrics: Arc::clone(&self.metrics),
             tasks: self.tasks.clone(),
-        });
-        if !eligibility::may_answer(&read, &source.route.terms)
-            || self.pins.refused(&source.route.fingerprint)
-            || self.not_kept.contains(&source.subject)
-        {
-            return pass_through(&source, &read, None).await;
         }
-        let Ok(entry) = self.memory.try_reserve(Pool::Entry, PAGE) else {
-            return self.bypass_lane(&source, &read).await;
-        };
-        let mut entry = Some(entry);
-        // What is asked of the origin from here on is asked on this read's account.
-        let departed = self.flights.departed();
+    }
+
+    /// The answer to a read that something has to be waited for. `departed` is as of when it came.
+    async fn in_time(
+        &self,
+        aim: Aim,
+        read: Read,
+        mut at_hand: AtHand,
+        departed: Departed,
+        mut entry: Option<Reservation>,
+    ) -> Result<Answer, Error> {
+        let source = Arc::new(self.source(aim));
         let mut confirm = (read.freshness == Demand::Revalidate).then_some(departed);
         for _ in 0..ATTEMPTS {
-            match self.attempt(&source, &read, confirm, &mut entry).await? {
+            let attempt = self.attempt(&source, &read, at_hand, confirm, &mut entry);
+            match attempt.await? {
                 Attempt::Done(answer) => return Ok(answer),
                 Attempt::Again | Attempt::Confirm => confirm = Some(departed),
                 Attempt::PassThrough => break,
                 Attempt::Learn(cause, record) => {
-                    return Box::pin(self.learn(&source, &read, cause, &record)).await;
+                    return self.learn(&source, &read, cause, &record).await;
                 }
                 Attempt::Overload => return self.bypass_lane(&source, &read).await,
             }
+            at_hand = self.at_hand(&source.aim);
         }
         pass_through(&source, &read, None).await
     }
@@ -168,12 +198,12 @@ impl Gateway {
     ) -> Result<Answer, Error> {
         let answer = pass_through(source, read, None).await?;
         // The answer may be about a later state of the object than the record.
-        let lookup = self.records.lookup(&source.subject);
+        let lookup = self.records.lookup(&source.aim.subject);
         let is_current = lookup.record.is_some_and(|now| std::ptr::eq(&*now, record));
         let undoubted = is_current && !lookup.confirm && !lookup.write_open;
         if undoubted && answer.response.status() == StatusCode::NOT_MODIFIED {
             let (object, told) = (&record.head.headers, answer.response.headers());
-            let subject = &source.subject;
+            let subject = &source.aim.subject;
             self.not_modified.learn(subject, cause, object, told);
         }
         Ok(answer)
@@ -183,13 +213,23 @@ impl Gateway {
         &self,
         source: &Arc<From>,
         read: &Read,
+        at_hand: AtHand,
         confirm: Option<Departed>,
         entry: &mut Option<Reservation>,
     ) -> Result<Attempt, Error> {
-        let known = match self.know(source, read, confirm).await? {
+        let known = match self.know(source, read, at_hand, confirm).await? {
             Ok(known) => known,
             Err(attempt) => return Ok(attempt),
         };
+        match (self.judge(&source.aim, read, &known), read.method) {
+            (Err(attempt), _) => Ok(attempt),
+            (Ok(asked), ReadMethod::Head) => self.head(source, read, known, &asked).await,
+            (Ok(asked), ReadMethod::Get) => self.get(source, read, known, &asked, entry).await,
+        }
+    }
+
+    /// What `read` gets of an object that is known, or what becomes of it where that is not its bytes or headers.
+    fn judge(&self, aim: &Aim, read: &Read, known: &Known) -> Result<Asked, Attempt> {
         // What the origin has just confirmed to be an error, it words itself.
         let error = if known.confirmed {
             Attempt::PassThrough
@@ -199,31 +239,27 @@ impl Gateway {
         // Before the conditions, as some stores do: a range that is none may be an error whatever they say.
         let asked = match Asked::of(read, &known.record) {
             Ok(asked) => asked,
-            Err(Unanswered::OutOfRange) => return Ok(error),
-            Err(Unanswered::UnknownPart) => return Ok(Attempt::Again),
-            Err(Unanswered::Unsure) => return Ok(Attempt::PassThrough),
+            Err(Unanswered::OutOfRange) => return Err(error),
+            Err(Unanswered::UnknownPart) => return Err(Attempt::Again),
+            Err(Unanswered::Unsure) => return Err(Attempt::PassThrough),
         };
         let head = &known.record.head;
         let now = self.clock.wall();
         match read.conditions.judge(&head.etag, &head.headers, now) {
-            Verdict::Proceed => {}
+            Verdict::Proceed => Ok(asked),
             Verdict::NotModified(cause) => {
-                let subject = &source.subject;
+                let subject = &aim.subject;
                 let answer = self.not_modified.answer(subject, cause, &head.headers);
-                return Ok(match answer {
+                Err(match answer {
                     Some(response) => Attempt::Done(Answer {
                         response,
                         source: known.source,
                     }),
-                    None => Attempt::Learn(cause, known.record),
-                });
+                    None => Attempt::Learn(cause, Arc::clone(&known.record)),
+                })
             }
-            Verdict::Failed => return Ok(error),
-            Verdict::Unsure => return Ok(Attempt::PassThrough),
-        }
-        match read.method {
-            ReadMethod::Head => self.head(source, read, known, &asked).await,
-            ReadMethod::Get => self.get(source, read, known, &asked, entry).await,
+            Verdict::Failed => Err(error),
+            Verdict::Unsure => Err(Attempt::PassThrough),
         }
     }
 
@@ -267,7 +303,7 @@ impl Gateway {
         let length = bytes.end - bytes.start;
         let mut reader = Reader::new(
             Arc::clone(source),
-            self.bodies.of(&record.body, source.purges.0),
+            self.bodies.of(&record.body, source.aim.purges.0),
             bytes,
         );
         if own_fill {
@@ -305,19 +341,25 @@ impl Gateway {
         if let Some(first) = first {
             let body = reader::Answer::new(first, reader);
             debug_assert_eq!(body.size_hint().exact(), Some(length));
-            let entry = entry.take();
-            *response.body_mut() = body
-                .map_frame(move |frame| {
-                    let _held_until_the_body_ends = &entry;
-                    frame
-                })
-                .boxed_unsync();
+            *response.body_mut() = with_entry(body, entry.take());
         }
         Ok(Attempt::Done(Answer {
             response,
             source: told,
         }))
     }
+}
+
+/// A body that holds its read's place in memory until it ends.
+fn with_entry<B>(body: B, entry: Option<Reservation>) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let held = body.map_frame(move |frame| {
+        let _held_until_the_body_ends = &entry;
+        frame
+    });
+    held.map_err(Into::into).boxed_unsync()
 }
 
 /// Has the origin answer.

@@ -26,13 +26,13 @@ pub(super) async fn pass_through(
     let call = Call {
         operation,
         method,
-        bucket: Some(source.route.origin_bucket.clone()),
+        bucket: Some(source.aim.route.origin_bucket.clone()),
         key: Some(source.key().clone()),
         query: read.query.clone(),
         headers: read.headers.clone(),
         payload: Payload::Whole(Bytes::new()),
     };
-    let response = accept(source.route.origin.origin.call(call).await?).await?;
+    let response = accept(source.aim.route.origin.origin.call(call).await?).await?;
     let response = response.map(|body| {
         body.map_frame(move |frame| {
             let _held_until_the_body_ends = &lane;

@@ -35,7 +35,7 @@ impl Pins {
             if known.len() >= MOST_BUCKETS {
                 known.clear();
             }
-            Arc::clone(known.entry(source.route.fingerprint).or_default())
+            Arc::clone(known.entry(source.aim.route.fingerprint).or_default())
         };
         cell.get_or_try_init(|| ask(source))
             .await
@@ -64,9 +64,12 @@ async fn ask(source: &Source) -> Result<bool, Unknown> {
         pin: Some(ETag::new(IMPOSSIBLE)),
         ..source.get()
     };
-    match source.route.origin.origin.get(get).await {
+    match source.aim.route.origin.origin.get(get).await {
         Ok(_) => {
-            let (origin, bucket) = (&source.route.origin.name, &source.route.origin_bucket);
+            let (origin, bucket) = (
+                &source.aim.route.origin.name,
+                &source.aim.route.origin_bucket,
+            );
             tracing::warn!(%origin, %bucket, "{origin} ignores If-Match on {bucket}: nothing of it is cached");
             Ok(false)
         }

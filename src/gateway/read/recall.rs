@@ -12,11 +12,11 @@ impl Source {
     ///
     /// Nobody is asked twice at a time: who looks for the same joins the read.
     pub(super) async fn recall(&self) -> bool {
-        let object = &self.subject.object;
-        let is_version = self.subject.version_id.is_some();
+        let object = &self.aim.subject.object;
+        let is_version = self.aim.subject.version_id.is_some();
         let current = is_version.then(|| Subject::from(object.clone()));
         let mut found = false;
-        for subject in [Some(&self.subject), current.as_ref()]
+        for subject in [Some(&self.aim.subject), current.as_ref()]
             .into_iter()
             .flatten()
         {
@@ -35,13 +35,13 @@ impl Source {
         let Some(bytes) = small.get(Kind::Record, digest).await else {
             return false;
         };
-        self.records.restore(subject, &bytes, self.purges.0);
+        self.records.restore(subject, &bytes, self.aim.purges.0);
         true
     }
 
     /// Whether the disks may hold a record of the subject.
     pub(super) fn saved(&self) -> bool {
-        let digest = self.subject.digest();
+        let digest = self.aim.subject.digest();
         self.tiers.small.may_hold(Kind::Record, digest)
     }
 
@@ -51,16 +51,18 @@ impl Source {
         if !small.is_some() {
             return;
         }
-        match self.records.save(ticket, &self.subject, record) {
-            Some(bytes) => small.put(Kind::Record, self.subject.digest(), bytes),
-            None => small.forget(Kind::Record, self.subject.digest()),
+        match self.records.save(ticket, &self.aim.subject, record) {
+            Some(bytes) => small.put(Kind::Record, self.aim.subject.digest(), bytes),
+            None => small.forget(Kind::Record, self.aim.subject.digest()),
         }
     }
 
     /// Drops the record that names `body`, which the origin no longer has, from memory and from the disks.
     pub(super) fn forget(&self, body: &BodyId) {
-        if self.records.forget(&self.subject, body) {
-            self.tiers.small.forget(Kind::Record, self.subject.digest());
+        if self.records.forget(&self.aim.subject, body) {
+            self.tiers
+                .small
+                .forget(Kind::Record, self.aim.subject.digest());
         }
     }
 }

@@ -25,18 +25,24 @@ use crate::types::{Body, BodyId, ObjectKey, OperationName, PartNumber, RangeSpec
 /// The first pause before a failed request is sent again; the second is four times as long.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// An object's origin and the node's means to fill from it.
+/// What a read is aimed at.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct Aim {
     pub(super) route: Arc<Route>,
     /// What is read, under the origin's names.
     pub(super) subject: Subject,
     /// How the object is kept.
     pub(super) keeping: Keeping,
-    pub(super) records: Arc<Records>,
-    pub(super) tiers: Arc<Tiers>,
     /// Before which purge nothing of the object counts, and the latest purge when the read came.
     pub(super) purges: (Epoch, Epoch),
+}
+
+/// An object's origin and the node's means to fill from it.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) aim: Aim,
+    pub(super) records: Arc<Records>,
+    pub(super) tiers: Arc<Tiers>,
     pub(super) memory: Memory,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Tasks,
@@ -50,29 +56,45 @@ pub(super) struct ToldPart {
     pub(super) body: Body,
 }
 
+impl Aim {
+    /// Whether no purge has come since a record of this object was asked for.
+    pub(super) fn counts(&self, record: &Record) -> bool {
+        record.epoch >= self.purges.0
+    }
+
+    /// What the tiers are asked for a body of this object.
+    pub(super) fn wanted(&self, body: &BodyId) -> Wanted {
+        Wanted {
+            body: body.digest(),
+            size: body.size(),
+            floor: self.purges.0,
+        }
+    }
+}
+
 impl Source {
     /// A read of all of it.
     pub(super) fn get(&self) -> Get {
         Get {
-            version_id: self.subject.version_id.clone(),
-            requester_pays: self.route.terms.requester_pays,
-            ..Get::of(self.route.origin_bucket.clone(), self.key().clone())
+            version_id: self.aim.subject.version_id.clone(),
+            requester_pays: self.aim.route.terms.requester_pays,
+            ..Get::of(self.aim.route.origin_bucket.clone(), self.key().clone())
         }
     }
 
     /// A look at it.
     pub(super) fn head(&self) -> Head {
         Head {
-            version_id: self.subject.version_id.clone(),
+            version_id: self.aim.subject.version_id.clone(),
             checksums: true,
-            requester_pays: self.route.terms.requester_pays,
-            ..Head::of(self.route.origin_bucket.clone(), self.key().clone())
+            requester_pays: self.aim.route.terms.requester_pays,
+            ..Head::of(self.aim.route.origin_bucket.clone(), self.key().clone())
         }
     }
 
     /// The key at the origin.
     pub(super) fn key(&self) -> &ObjectKey {
-        &self.subject.object.key
+        &self.aim.subject.object.key
     }
 
     /// Asks the origin for a part, with its bytes or only where it lies. None where the answer does not say so in a way
@@ -89,17 +111,17 @@ impl Source {
             true => (OperationName::GetObject, Method::GET),
             false => (OperationName::HeadObject, Method::HEAD),
         };
-        let version = self.subject.version_id.as_deref();
+        let version = self.aim.subject.version_id.as_deref();
         let version = version.map(|id| ("versionId".to_owned(), id.to_owned()));
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
-        if self.route.terms.requester_pays {
+        if self.aim.route.terms.requester_pays {
             headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
         }
         let call = Call {
             operation,
             method,
-            bucket: Some(self.route.origin_bucket.clone()),
+            bucket: Some(self.aim.route.origin_bucket.clone()),
             key: Some(self.key().clone()),
             query: [("partNumber".to_owned(), number.to_string())]
                 .into_iter()
@@ -108,7 +130,7 @@ impl Source {
             headers,
             payload: Payload::Whole(Bytes::new()),
         };
-        let answer = accept(self.route.origin.origin.call(call).await?).await?;
+        let answer = accept(self.aim.route.origin.origin.call(call).await?).await?;
         let (answer, body) = answer.into_parts();
         Ok(
             part_placed(answer.status, &answer.headers).and_then(|(range, size)| {
@@ -131,7 +153,7 @@ impl Source {
         range: Range<u64>,
     ) -> Result<Body, origin::Error> {
         let get = Get {
-            version_id: (self.subject.version_id.clone())
+            version_id: (self.aim.subject.version_id.clone())
                 .or_else(|| body.version_id().map(Into::into)),
             range: Some(RangeSpec::from(range.clone())),
             pin: Some(body.etag().clone()),
@@ -141,7 +163,7 @@ impl Source {
             head,
             range: got,
             body: answer,
-        } = self.route.origin.origin.get(get).await?;
+        } = self.aim.route.origin.origin.get(get).await?;
         if head.etag != *body.etag() || head.size != body.size() {
             return Err(origin::Error::other_version());
         }
@@ -153,18 +175,9 @@ impl Source {
         Ok(answer)
     }
 
-    /// Whether no purge has come since a record of this object was asked for.
-    pub(super) fn counts(&self, record: &Record) -> bool {
-        record.epoch >= self.purges.0
-    }
-
     /// What the tiers are asked for a body of this object.
     pub(super) fn wanted(&self, body: &BodyState) -> Wanted {
-        Wanted {
-            body: body.digest,
-            size: body.id.size(),
-            floor: self.purges.0,
-        }
+        self.aim.wanted(&body.id)
     }
 
     /// Gives bytes that came from the origin to the tiers. They begin at `start` and lie inside one block.
@@ -173,8 +186,8 @@ impl Source {
             wanted: self.wanted(body),
             start,
             buffer,
-            epoch: self.purges.1,
-            pinned: self.keeping.pinned,
+            epoch: self.aim.purges.1,
+            pinned: self.aim.keeping.pinned,
         });
     }
 
@@ -190,11 +203,11 @@ impl Source {
             Failure::Deserted => {}
             Failure::Gone => {
                 self.forget(body);
-                tracing::debug!(key = %body.object.key, "a body vanished at the origin before it was filled");
+                tracing::debug!(key = %body.object().key, "a body vanished at the origin before it was filled");
             }
             Failure::NoMemory | Failure::Origin(_) => {
                 let error = failure as &dyn std::error::Error;
-                tracing::warn!(origin = %self.route.origin.name, bucket = %self.route.origin_bucket, error, "a fill failed");
+                tracing::warn!(origin = %self.aim.route.origin.name, bucket = %self.aim.route.origin_bucket, error, "a fill failed");
             }
         }
     }
@@ -202,7 +215,7 @@ impl Source {
     /// Waits before a request is sent again.
     pub(super) async fn pause_before_retry(&self, failed: u32, error: &origin::Error) {
         self.metrics.cache.fill_retries.increment();
-        tracing::debug!(origin = %self.route.origin.name, error = error as &dyn std::error::Error, "asking again");
+        tracing::debug!(origin = %self.aim.route.origin.name, error = error as &dyn std::error::Error, "asking again");
         tokio::time::sleep(PAUSE * 4u32.pow(failed.saturating_sub(1))).await;
     }
 }

@@ -123,7 +123,7 @@ impl Records {
         record: Record,
     ) -> Result<Arc<Record>, Arc<Record>> {
         let record = Arc::new(record);
-        let is_about_it = record.body.object == subject.object;
+        let is_about_it = *record.body.object() == subject.object;
         if !is_about_it || !self.epochs.covers(ticket, subject.object.hash64()) {
             return Err(record);
         }

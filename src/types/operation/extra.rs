@@ -50,7 +50,8 @@ impl Extra {
 
     /// What a header of that name, in lower case, does. [`Extra::Condition`] is none of these: reads have it too.
     pub fn of_header(name: &str) -> Option<Self> {
-        if name.starts_with("x-amz-grant-") {
+        let own = name.strip_prefix("x-amz-")?;
+        if own.starts_with("grant-") {
             return Some(Self::Acl);
         }
         let known = HEADERS.iter().find(|(header, _)| *header == name);
