@@ -3,6 +3,7 @@
 mod certificate;
 mod config;
 mod disk;
+mod elsewhere;
 mod fio;
 mod metrics;
 mod nginx;
@@ -13,6 +14,7 @@ mod varnish;
 
 pub(crate) use config::{Freshness, NodeConfig};
 pub(crate) use disk::{DiskFigures, told};
+pub(crate) use elsewhere::Elsewhere;
 pub(crate) use fio::{Engine, Fio, Speed};
 pub(crate) use metrics::Metrics;
 pub(crate) use node::{Node, Stop};

@@ -11,7 +11,7 @@ use super::Bench;
 use super::far::Far;
 use super::sides::{Figure, Goal, Sides};
 use crate::content::{parse_size, size_text};
-use crate::harness::{Kind, Server};
+use crate::harness::{Elsewhere, Kind, Server};
 use crate::load::{self, Ask, Client, End, Outcome, Plan, Target, ranges, shuffled, whole};
 use crate::origin::Set;
 use crate::report::number;
@@ -58,7 +58,10 @@ impl Tail {
     pub(crate) async fn run(&self, bench: &mut Bench) -> anyhow::Result<()> {
         bench.begin("tail");
         let kinds = [Kind::Nginx, Kind::Varnish, Kind::Forebay];
-        let sides = Sides::start(bench, &kinds, self.far.shared()).await?;
+        // The origin and the herd: what counts is how long a server lets a hit wait, not how long they do.
+        let elsewhere = Elsewhere::new().context("threads")?;
+        let starting = Sides::start(bench, &kinds, self.far.shared());
+        let sides = elsewhere.with_tasks_of(starting).await?;
         let hot = Set::new("hot", HOT, 1);
         let fill = Plan {
             clients: 1,
@@ -73,7 +76,8 @@ impl Tail {
         let mut found: Vec<Found> = sides.0.iter().map(|_| Found::default()).collect();
         for round in 0..self.rounds {
             for (server, found) in sides.0.iter().zip(&mut found) {
-                self.round(server, &asks, round, found).await?;
+                self.round(server, &elsewhere, &asks, (round, found))
+                    .await?;
             }
         }
         for (server, found) in sides.0.iter().zip(found) {
@@ -86,9 +90,9 @@ impl Tail {
     async fn round(
         &self,
         server: &Server,
+        elsewhere: &Elsewhere,
         asks: &Arc<[Ask]>,
-        round: usize,
-        found: &mut Found,
+        (round, found): (usize, &mut Found),
     ) -> anyhow::Result<()> {
         let idle = self.probe(&server.target, asks).await?;
         found.idle.push(idle.latency_at(0.99));
@@ -101,9 +105,10 @@ impl Tail {
             check_one_in: 16,
             end: End::After(Duration::from_secs(self.seconds)),
         };
-        let herd = load::run(&server.target, &cold, plan);
+        let target = server.target.clone();
+        let herd = elsewhere.run(async move { load::run(&target, &cold, plan).await });
         let (busy, cold) = tokio::join!(self.probe(&server.target, asks), herd);
-        let busy = busy?;
+        let (busy, cold) = (busy?, cold?);
         found.busy.push(busy.latency_at(0.99));
         found.hits.add(&busy);
         found.cold.add(&cold);
