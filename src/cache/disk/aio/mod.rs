@@ -371,7 +371,11 @@ pub(super) async fn attend(aio: Arc<Aio>, patience: Duration, end: impl Future<O
                 readable.clear_ready();
                 aio.reap();
             }
-            _ = looks.tick() => aio.give_up(patience),
+            _ = looks.tick() => {
+                // What has arrived while this task was kept from its core is not late.
+                aio.reap();
+                aio.give_up(patience);
+            }
             () = &mut end, if !ending => {
                 ending = true;
                 aio.close();
