@@ -238,6 +238,7 @@ impl Disk {
                 Heard::Back(turn, writer) => (turn, writer),
                 Heard::Late => return Err(self.is_late()),
                 Heard::Arrived(arrived) => {
+                    self.metrics.aio_reads.increment();
                     let at = arrived.at;
                     let read = arrived.check(|bytes| aim.check(bytes));
                     let buffer = opened.conclude(place.found, read);
@@ -291,10 +292,7 @@ impl Disk {
             turn,
         };
         Ok(match aio.start(read) {
-            Ok(reading) => {
-                self.metrics.aio_reads.increment();
-                Handed::Over(reading, aim)
-            }
+            Ok(reading) => Handed::Over(reading, aim),
             Err(read) => Handed::Back(read.turn, read.writer),
         })
     }
