@@ -57,6 +57,8 @@ impl Drop for Elsewhere {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[tokio::test]
@@ -66,7 +68,10 @@ mod tests {
         let here = nice();
         let run = elsewhere.run(async move { nice() }).await;
         assert_eq!(run.expect("it runs"), (here + NICE).min(19));
-        let spawned = elsewhere.with_tasks_of(async { tokio::spawn(async move { nice() }).await });
+        let spawned = elsewhere.with_tasks_of(async {
+            let mut tasks = JoinSet::from_iter([async move { nice() }]);
+            tasks.join_next().await.expect("one task")
+        });
         assert_eq!(spawned.await.expect("it runs"), (here + NICE).min(19));
         assert_eq!(nice(), here);
     }
