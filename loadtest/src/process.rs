@@ -22,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) rss: u64,
     pub(crate) threads: u64,
     pub(crate) descriptors: u64,
+    /// Those of its connections that its other end counts; see [`Watch::start_beside`].
+    pub(crate) counted: u64,
     /// Bytes that block devices read and wrote for it: what the page cache answered is not in here.
     pub(crate) disk_read: u64,
     pub(crate) disk_written: u64,
@@ -81,6 +83,7 @@ fn usage_of(pid: u32) -> Option<Usage> {
         rss: field(&status, "VmRSS:").unwrap_or(0) * 1024,
         threads: field(&status, "Threads:").unwrap_or(0),
         descriptors: descriptors as u64,
+        counted: 0,
         disk_read: field(&io, "read_bytes:").unwrap_or(0),
         disk_written: field(&io, "write_bytes:").unwrap_or(0),
     })
@@ -124,12 +127,22 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(pid: u32) -> Self {
+        Self::start_beside(pid, || 0)
+    }
+
+    /// As [`Watch::start`]; `connections` tells with every sample how many connections of the process another one has.
+    pub(crate) fn start_beside(pid: u32, connections: impl Fn() -> u64 + Send + 'static) -> Self {
         let started = Instant::now();
         let (send, samples) = std::sync::mpsc::channel();
         let sample = async move {
             loop {
                 let at = started.elapsed().as_secs_f64();
-                if send.send((at, usage(pid))).is_err() {
+                let counted = connections();
+                let usage = Usage {
+                    counted,
+                    ..usage(pid)
+                };
+                if send.send((at, usage)).is_err() {
                     return;
                 }
                 tokio::time::sleep(INTERVAL).await;

@@ -41,6 +41,8 @@ struct State {
     objects: Objects,
     counters: counters::Counters,
     terms: terms::Kept,
+    /// One more than there are connections: each holds it.
+    connections: Arc<()>,
 }
 
 /// When the connection may send its next byte, where bandwidth is bounded.
@@ -60,6 +62,7 @@ impl Origin {
             objects: Objects::new(sets),
             counters: counters::Counters::default(),
             terms: terms::Kept::new(terms),
+            connections: Arc::default(),
         });
         let mut tasks = JoinSet::new();
         let address = listener.local_addr()?;
@@ -78,6 +81,12 @@ impl Origin {
 
     pub(crate) fn counted(&self) -> Counted {
         self.state.counters.read()
+    }
+
+    /// Tells how many connections are open.
+    pub(crate) fn connections(&self) -> impl Fn() -> u64 + Send + 'static {
+        let connections = Arc::downgrade(&self.state.connections);
+        move || connections.strong_count().saturating_sub(1) as u64
     }
 
     #[cfg(test)]
@@ -109,6 +118,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     // Without it a short answer waits for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let _open = Arc::clone(&state.connections);
     let pace: Pace = Arc::new(Mutex::new(Instant::now()));
     let service = service_fn(move |request| {
         let (state, pace) = (Arc::clone(&state), Arc::clone(&pace));

@@ -49,6 +49,26 @@ async fn a_read_brings_the_bytes_that_the_key_says() {
 }
 
 #[tokio::test]
+async fn connections_are_counted_while_they_are_open() {
+    let origin = origin().await;
+    let connections = origin.connections();
+    assert_eq!(connections(), 0);
+    let mut open = Connection::open(origin.address).await.unwrap();
+    let request = b"HEAD /b/objects/1KiB/000001 HTTP/1.1\r\nhost: origin\r\n\r\n";
+    open.send(request).await.unwrap();
+    open.head(true).await.unwrap();
+    assert_eq!(connections(), 1);
+    drop(open);
+    let closed = async {
+        while connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(10);
+    tokio::time::timeout(patience, closed).await.unwrap();
+}
+
+#[tokio::test]
 async fn ranges_are_cut_as_s3_cuts_them() {
     let origin = origin().await;
     let key = "objects/1KiB/000001";

@@ -51,6 +51,13 @@ pub(super) fn descriptors(samples: &[(f64, Usage)]) -> Vec<(f64, f64)> {
     of(samples, |usage| usage.descriptors as f64)
 }
 
+/// Without those of connections that their other end counts.
+pub(super) fn own_descriptors(samples: &[(f64, Usage)]) -> Vec<(f64, f64)> {
+    of(samples, |usage| {
+        usage.descriptors as f64 - usage.counted as f64
+    })
+}
+
 fn of(samples: &[(f64, Usage)], figure: fn(&Usage) -> f64) -> Vec<(f64, f64)> {
     let samples = samples.iter();
     samples.map(|(at, usage)| (*at, figure(usage))).collect()
