@@ -346,7 +346,7 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!(defaults::<Memory>().clients, [1, 8, 32]);
         assert_eq!(defaults::<Disk>().times, 4);
-        assert_eq!(defaults::<Disk>().shapes.len(), 3);
+        assert_eq!(defaults::<Disk>().shapes.len(), 5);
         assert_eq!(defaults::<Rate>().percent, [25, 50, 75, 90]);
         assert_eq!(defaults::<Restart>().set, 2 << 30);
         assert_eq!(defaults::<Training>().modes, [Mode::Memory, Mode::Disk]);

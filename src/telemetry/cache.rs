@@ -14,6 +14,7 @@ pub struct CacheMetrics {
     pub joined_flights: Counter,
     pub detours: Counter,
     pub direct_reads: Counter,
+    pub read_ahead_bytes: Counter,
     pub passed_through: Counter,
     pub slowed_down: Counter,
     pub fills_running: Gauge,
@@ -58,7 +59,7 @@ impl Visit for CacheMetrics {
 type Row<'a, T> = (&'static str, &'static str, &'a T);
 
 impl CacheMetrics {
-    fn counters(&self) -> [Row<'_, Counter>; 9] {
+    fn counters(&self) -> [Row<'_, Counter>; 10] {
         [
             (
                 "forebay_fills_total",
@@ -94,6 +95,11 @@ impl CacheMetrics {
                 "forebay_direct_reads_total",
                 "Bodies whose rest was read past the cache",
                 &self.direct_reads,
+            ),
+            (
+                "forebay_disk_read_ahead_bytes_total",
+                "Bytes read from disks because reads of a body followed one another, before anybody asked for them",
+                &self.read_ahead_bytes,
             ),
             (
                 "forebay_passed_through_total",

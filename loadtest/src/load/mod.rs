@@ -129,18 +129,20 @@ impl Closed {
         let mut outcome = Outcome::since(self.started);
         let one_in = self.plan.check_one_in;
         loop {
-            let number = self.cursor.fetch_add(1, Ordering::Relaxed);
-            let over = match self.plan.end {
-                End::Once => number >= self.order.len(),
-                End::After(time) => self.order.len() == 0 || self.started.elapsed() >= time,
-            };
-            if over {
-                return outcome;
+            let run = self.cursor.fetch_add(1, Ordering::Relaxed);
+            for number in self.order.run(run) {
+                let over = match self.plan.end {
+                    End::Once => number >= self.order.len(),
+                    End::After(time) => self.order.len() == 0 || self.started.elapsed() >= time,
+                };
+                if over {
+                    return outcome;
+                }
+                self.sent.add();
+                let check = one_in > 0 && number.is_multiple_of(one_in);
+                let ask = self.order.at(number);
+                self.client.send(ask, check, &mut outcome).await;
             }
-            self.sent.add();
-            let check = one_in > 0 && number.is_multiple_of(one_in);
-            let ask = self.order.at(number);
-            self.client.send(ask, check, &mut outcome).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which requests, in which order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Ask;
@@ -12,6 +13,8 @@ pub(crate) struct Order {
     asks: Arc<[Ask]>,
     /// Nothing where every epoch is in the order of `asks`.
     shuffled_by: Option<u64>,
+    /// So many of them are sent by one client, each after the answer to the one before.
+    together: usize,
 }
 
 impl Order {
@@ -20,6 +23,15 @@ impl Order {
         Self {
             asks: Arc::clone(asks),
             shuffled_by: None,
+            together: 1,
+        }
+    }
+
+    /// As they stand, `together` at a time by one client: how a file is read in ranges.
+    pub(crate) fn in_runs(asks: &Arc<[Ask]>, together: usize) -> Self {
+        Self {
+            together,
+            ..Self::in_turn(asks)
         }
     }
 
@@ -28,7 +40,13 @@ impl Order {
         Self {
             asks: Arc::clone(asks),
             shuffled_by: Some(seed),
+            together: 1,
         }
+    }
+
+    /// The numbers of a run's requests, which one client sends.
+    pub(super) fn run(&self, run: usize) -> Range<usize> {
+        run * self.together..(run + 1) * self.together
     }
 
     /// Of one epoch.
@@ -75,9 +93,9 @@ pub(crate) fn ranges(set: &Set, length: u64) -> Vec<Ask> {
 }
 
 /// In random order: an epoch of a training run.
-pub(crate) fn shuffled(mut asks: Vec<Ask>, seed: u64) -> Vec<Ask> {
-    Random::seeded(seed).shuffle(&mut asks);
-    asks
+pub(crate) fn shuffled<T>(mut all: Vec<T>, seed: u64) -> Vec<T> {
+    Random::seeded(seed).shuffle(&mut all);
+    all
 }
 
 /// `count` draws, of which the n-th of `asks` is drawn with a chance of 1 / n^`skew`.
@@ -132,6 +150,27 @@ mod tests {
         assert_eq!(covered, 300 << 10);
         assert_eq!(asks[2].range, Some((128 << 10, 150 << 10)));
         assert_eq!(asks.len(), 6);
+    }
+
+    #[test]
+    fn runs_cut_an_order_without_a_gap() {
+        let asks: Arc<[Ask]> = ranges(&Set::new("o", 256 << 10, 2), 64 << 10).into();
+        let order = Order::in_runs(&asks, 4);
+        let keys = |run| {
+            let asks = order.run(run).map(|number| order.at(number));
+            asks.map(|ask| (Arc::clone(&ask.key), ask.bytes().0 >> 10))
+                .collect::<Vec<_>>()
+        };
+        let firsts = [0, 64, 128, 192];
+        assert_eq!(
+            keys(0),
+            firsts.map(|first| (Arc::clone(&asks[0].key), first))
+        );
+        assert_eq!(
+            keys(1),
+            firsts.map(|first| (Arc::clone(&asks[4].key), first))
+        );
+        assert_eq!(keys(2), keys(0));
     }
 
     #[test]

@@ -182,16 +182,16 @@ impl Bench {
         &mut self,
         node: &Node,
         origin: &Origin,
-        asks: &Arc<[Ask]>,
+        order: &Order,
         plan: Plan,
     ) -> Measured {
         let length = match plan.end {
-            End::Once => Length::Requests(asks.len() as u64),
+            End::Once => Length::Requests(order.len() as u64),
             End::After(time) => Length::Time(time),
         };
-        let (order, sent) = (Order::in_turn(asks), Sent::default());
+        let sent = Sent::default();
         let _shown = self.follow(length, &sent);
-        watched(node, origin, run_closed(&node.target, &order, plan, &sent)).await
+        watched(node, origin, run_closed(&node.target, order, plan, &sent)).await
     }
 
     /// As [`Bench::measure`], at a rate.
@@ -220,7 +220,8 @@ impl Bench {
             check_one_in: 8,
             end: End::Once,
         };
-        self.measure(node, origin, asks, plan).await
+        self.measure(node, origin, &Order::in_turn(asks), plan)
+            .await
     }
 
     /// Waits until the disk's writer has written all that it has taken.

@@ -2,7 +2,6 @@
 //! system, beside hits in memory, all by turns.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +13,7 @@ use super::fio::mean;
 use super::shape::{Shape, parse_shape};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Engine, Fio, Freshness, Node, NodeConfig, Speed, Stop, told};
-use crate::load::{Ask, End, Plan};
+use crate::load::{End, Order, Plan};
 use crate::origin::{Origin, Set};
 use crate::process::usage;
 use crate::report::Budget;
@@ -33,8 +32,9 @@ pub(crate) struct Disk {
     /// The set is so many times the limit.
     #[arg(long, default_value_t = 4)]
     pub(crate) times: u64,
-    /// What is read: 64KiB ranges, 1MiB objects, 16MiB objects.
-    #[arg(long, value_parser = parse_shape, value_delimiter = ',', default_value = "64KiB,1MiB,16MiB")]
+    /// What is read: 64KiB ranges, 1MiB objects, 16MiB objects; 64KiB and 1MiB ranges of which one client reads an object's one
+    /// after another.
+    #[arg(long, value_parser = parse_shape, value_delimiter = ',', default_value = "64KiB,1MiB,16MiB,64KiB-in-order,1MiB-in-order")]
     pub(crate) shapes: Vec<Shape>,
     /// Numbers of clients, and depths of fio, one run for each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
@@ -57,7 +57,7 @@ pub(crate) struct Disk {
 struct Side {
     node: Node,
     origin: Origin,
-    asks: Arc<[Ask]>,
+    order: Order,
 }
 
 /// One row of runs: the same reads from disk and from memory, and what fio gets.
@@ -151,8 +151,12 @@ impl Disk {
         let first_pass = shape.first_pass(&set);
         let what = format!("{} of {} into {name}", size_text(set.bytes()), shape.name);
         fill(bench, &node, &origin, &first_pass, &what).await?;
-        let asks = shape.asks(&set, 1);
-        Ok(Side { node, origin, asks })
+        let order = shape.order(&set, 1);
+        Ok(Side {
+            node,
+            origin,
+            order,
+        })
     }
 
     async fn turns(
@@ -182,10 +186,10 @@ impl Disk {
                 }
             }
             let disk = bench
-                .measure(&disk.node, &disk.origin, &disk.asks, plan)
+                .measure(&disk.node, &disk.origin, &disk.order, plan)
                 .await;
             let memory = bench
-                .measure(&memory.node, &memory.origin, &memory.asks, plan)
+                .measure(&memory.node, &memory.origin, &memory.order, plan)
                 .await;
             match &mut found {
                 None => {

@@ -10,7 +10,7 @@ use super::shape::{Shape, parse_shape};
 use super::timeline::{curve, lines, over_time};
 use crate::content::{parse_size, size_text};
 use crate::harness::{Freshness, Node, NodeConfig, Stop};
-use crate::load::{End, Plan, zipf};
+use crate::load::{End, Order, Plan, zipf};
 use crate::origin::Origin;
 use crate::report::{Axis, Plot};
 
@@ -74,10 +74,11 @@ impl Memory {
     }
 
     async fn measure(&self, bench: &mut Bench, node: &Node, origin: &Origin, shape: Shape) {
-        let mut asks = shape.asks(&shape.set(self.set), 1);
-        if let Some(skew) = self.zipf {
-            asks = zipf(&asks, DRAWS, skew, 1).into();
-        }
+        let set = shape.set(self.set);
+        let order = match self.zipf {
+            None => shape.order(&set, 1),
+            Some(skew) => Order::in_turn(&zipf(&shape.asks(&set, 1), DRAWS, skew, 1).into()),
+        };
         let mut runs = Vec::new();
         for clients in self.clients.iter().copied() {
             let plan = Plan {
@@ -85,7 +86,7 @@ impl Memory {
                 check_one_in: self.check_one_in,
                 end: End::After(Duration::from_secs(self.seconds)),
             };
-            let run = bench.measure(node, origin, &asks, plan).await;
+            let run = bench.measure(node, origin, &order, plan).await;
             let what = format!("{}, {clients} clients", shape.name);
             bench.check_answers(&what, &run.outcome);
             let asked = run.origin.requests();

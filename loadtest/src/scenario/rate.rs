@@ -139,7 +139,9 @@ impl Rate {
             check_one_in: self.check_one_in,
             end: End::After(Duration::from_secs(self.seconds)),
         };
-        let closed = bench.measure(&node, &origin, asks, plan).await;
+        let closed = bench
+            .measure(&node, &origin, &Order::in_turn(asks), plan)
+            .await;
         let most = self.closed(bench, name, &closed);
         let order = Order::epochs(asks, self.seed);
         let mut runs = Vec::new();

@@ -18,7 +18,7 @@ use super::bodies::{Bodies, lock};
 use super::eligibility;
 use super::fill::{Fill, Run};
 use super::pins::Pins;
-use super::plan::LARGEST_FILL;
+use super::plan::{FILLS, LARGEST_FILL};
 use super::source::{Source, ToldPart};
 use crate::cache::disk::Epoch;
 use crate::clock::{Clock, Moment};
@@ -335,7 +335,7 @@ impl Crew {
         };
         let fill = Fill::new(range.start..end);
         lock(&body.fills).push(Arc::clone(&fill));
-        lock(&body.history).widen(range, record.body.size());
+        lock(&body.history).widen(range, record.body.size(), FILLS);
         source.metrics.cache.fills.increment();
         let run = Run {
             fill,

@@ -1,23 +1,32 @@
 //! The part of a reader that takes bytes from disks.
 //!
-//! What it waits for it asks for itself, unless another reader has; and it keeps a little more on its way. Nothing here asks
-//! the origin: what a disk could not give is distrusted, and then filled.
+//! What it waits for it asks for itself, unless another reader has; and it keeps a little more on its way. Where a read goes on
+//! from an earlier one of the same body, more than it asks for is read: its client will ask for that next. Nothing here asks the
+//! origin: what a disk could not give is distrusted, and then filled.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::bodies::lock;
 use super::fill::{Failure, PATIENCE};
 use super::loads::Load;
+use super::plan::Growth;
 use super::reader::Reader;
 use crate::memory::buffer::allocated;
 use crate::memory::{Exhausted, Pool, Reservation};
-use crate::types::layout::{PAGE, page_ceil, page_floor};
+use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 
 /// How far ahead of its reader a disk is read, in bytes: enough to keep it busy, and not so much that memory has to let go of
 /// what was read before its reader comes to it.
 const AHEAD: u64 = 4 << 20;
+
+/// Reads of a disk that follow one another: what looks so by chance, among reads in random order, costs a page at most.
+const LOADS: Growth = Growth {
+    least: PAGE,
+    most: AHEAD,
+};
 
 impl Reader {
     /// The next bytes, where a disk has given them.
@@ -38,7 +47,7 @@ impl Reader {
         let load = match self.loading() {
             Some(load) => load.clone(),
             None => {
-                let Some(range) = self.on_disk(self.at) else {
+                let Some(range) = self.next_on_disk() else {
                     return Ok(false);
                 };
                 let joined = self.body.loads.find(self.at);
@@ -53,6 +62,7 @@ impl Reader {
                 self.planned = self.planned.max(load.range.end);
                 self.hold(load.clone());
                 self.load_ahead();
+                self.remember();
                 load
             }
         };
@@ -64,10 +74,34 @@ impl Reader {
         Ok(true)
     }
 
+    /// The pages to load for the reader's place. The first time it looks whether earlier reads ended here.
+    fn next_on_disk(&mut self) -> Option<Range<u64>> {
+        self.run_on_disk(self.at)?;
+        if self.until.is_none() {
+            let (asked, size) = (self.at..self.range.end, self.body.id.size());
+            let until = lock(&self.body.history).widen(asked, size, LOADS).end;
+            self.until = Some(until);
+        }
+        self.on_disk(self.at)
+    }
+
+    /// Where the last page of the range ends.
+    fn asked_pages(&self) -> u64 {
+        page_ceil(self.range.end, self.body.id.size())
+    }
+
+    /// Says where the next read goes on, if less than was to be read ahead is on its way.
+    fn remember(&self) {
+        let end = self.planned.max(self.asked_pages());
+        if let Some(until) = self.until.filter(|until| *until > end) {
+            lock(&self.body.history).cut_short(until, end);
+        }
+    }
+
     /// The pages to load for the byte at `offset`, where a disk holds it: inside its block, and no more than a window.
     fn on_disk(&self, offset: u64) -> Option<Range<u64>> {
         let held = self.run_on_disk(offset)?;
-        let end = held.min(page_ceil(self.range.end, self.body.id.size()));
+        let end = held.min(self.until.unwrap_or_else(|| self.asked_pages()));
         let window = (offset + self.window().max(PAGE)) / PAGE * PAGE;
         Some(page_floor(offset)..end.min(window))
     }
@@ -106,8 +140,7 @@ impl Reader {
     pub(super) fn load_ahead(&mut self) -> bool {
         let source = Arc::clone(&self.source);
         let wanted = source.wanted(&self.body);
-        let reach = self.at + AHEAD.min(self.window());
-        let reach = reach.min(self.range.end);
+        let reach = self.reach_of_disks();
         self.planned = self.planned.max(self.at);
         while self.planned < reach {
             let held = self
@@ -136,6 +169,19 @@ impl Reader {
         self.planned < self.range.end && self.run_on_disk(self.planned).is_none()
     }
 
+    /// Up to where disks are read now: a little ahead. Behind the range that is whole blocks, so that a later read finds each in
+    /// one piece.
+    fn reach_of_disks(&self) -> u64 {
+        let reach = self.at + AHEAD.min(self.window());
+        let asked = reach.min(self.range.end);
+        match self.until {
+            Some(until) if until > self.asked_pages() => {
+                asked.max(until.min(reach / BLOCK * BLOCK))
+            }
+            _ => asked,
+        }
+    }
+
     /// A load whose bytes are wanted later; none where memory or the disk is short.
     fn start_ahead(&self, range: Range<u64>) -> Option<Load> {
         if let Some(load) = self.body.loads.find_ahead(range.start) {
@@ -149,6 +195,19 @@ impl Reader {
             .try_reserve(Pool::Fill, allocated(length))
             .ok()?;
         let load = Load::start(source, &self.body, range, reserved, Some(turn));
+        if load.range.start >= self.range.end {
+            // Its reader may have gone by the time that it ends.
+            let ahead = load.clone();
+            source
+                .metrics
+                .cache
+                .read_ahead_bytes
+                .add(load.range.end - load.range.start);
+            source.tasks.spawn("read ahead", async move {
+                // What the disk could not give, the next read finds missing.
+                let _ = ahead.ended().await;
+            });
+        }
         Some(load)
     }
 }

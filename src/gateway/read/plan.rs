@@ -12,10 +12,24 @@ use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 /// The largest fill in bytes. An origin request costs the SDK about 0.2 ms of CPU, whatever its size.
 pub(super) const LARGEST_FILL: u64 = 8 << 20;
 
+/// How reads that follow one another are widened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Growth {
+    /// The first time, in bytes; doubled each time after that.
+    pub(super) least: u64,
+    pub(super) most: u64,
+}
+
+/// Of fills: a request to an origin costs more than bytes that nobody reads.
+pub(super) const FILLS: Growth = Growth {
+    least: BLOCK,
+    most: LARGEST_FILL,
+};
+
 /// How many streams of access are told apart within one body: more loaders than that rarely read one file.
 const STREAMS: usize = 16;
 
-/// Where recent fills of one body ended: a miss that begins there goes on sequentially.
+/// Where recent fills and loads of one body ended: a miss that begins there goes on sequentially.
 #[derive(Debug, Default)]
 pub(super) struct History {
     streams: Vec<Stream>,
@@ -28,28 +42,31 @@ struct Stream {
 }
 
 impl History {
-    /// The pages to fill for a read of `range`, which misses at its start, in a body of `size` bytes. Remembers the answer.
-    pub(super) fn widen(&mut self, range: Range<u64>, size: u64) -> Range<u64> {
+    /// The pages to get for a read of `range`, which misses at its start, in a body of `size` bytes. Remembers the answer.
+    pub(super) fn widen(&mut self, range: Range<u64>, size: u64, by: Growth) -> Range<u64> {
         let asked = page_floor(range.start)..page_ceil(range.end, size);
         let before = self
             .streams
             .iter()
             .position(|stream| stream.end == asked.start || stream.end == range.start);
         let growth = match before.map(|index| self.streams.remove(index)) {
-            Some(stream) => (stream.growth * 2).clamp(BLOCK, LARGEST_FILL),
+            Some(stream) => (stream.growth * 2).clamp(by.least, by.most),
             None => 0,
         };
-        let grown = (asked.start + growth).next_multiple_of(BLOCK).min(size);
-        let end = if growth > 0 {
-            asked.end.max(grown)
-        } else {
-            asked.end
-        };
+        let grown = (asked.start + growth).next_multiple_of(growth.clamp(PAGE, BLOCK));
+        let end = asked.end.max(grown.min(size));
         if self.streams.len() == STREAMS {
             self.streams.remove(0);
         }
         self.streams.push(Stream { end, growth });
         asked.start..end
+    }
+
+    /// Remembers that the read that was to end at `promised` ended at `end`.
+    pub(super) fn cut_short(&mut self, promised: u64, end: u64) {
+        if let Some(stream) = self.streams.iter_mut().rfind(|it| it.end == promised) {
+            stream.end = end;
+        }
     }
 }
 
@@ -134,12 +151,15 @@ mod tests {
     #[test]
     fn random_reads_take_their_pages_only() {
         let mut history = History::default();
-        assert_eq!(history.widen(100..200, SIZE), 0..PAGE);
+        assert_eq!(history.widen(100..200, SIZE, FILLS), 0..PAGE);
         assert_eq!(
-            history.widen(10 * BLOCK + 1..10 * BLOCK + PAGE + 1, SIZE),
+            history.widen(10 * BLOCK + 1..10 * BLOCK + PAGE + 1, SIZE, FILLS),
             10 * BLOCK..10 * BLOCK + 2 * PAGE
         );
-        assert_eq!(history.widen(SIZE - 5..SIZE, SIZE), SIZE - PAGE..SIZE);
+        assert_eq!(
+            history.widen(SIZE - 5..SIZE, SIZE, FILLS),
+            SIZE - PAGE..SIZE
+        );
     }
 
     #[test]
@@ -148,7 +168,7 @@ mod tests {
         let mut at = 0;
         let mut lengths = Vec::new();
         for _ in 0..6 {
-            let fill = history.widen(at..at + 1000, SIZE);
+            let fill = history.widen(at..at + 1000, SIZE, FILLS);
             lengths.push((fill.end - fill.start) / PAGE);
             at = fill.end;
         }
@@ -160,6 +180,35 @@ mod tests {
         assert!(
             lengths[5] * PAGE >= LARGEST_FILL - BLOCK && lengths[5] * PAGE <= LARGEST_FILL + BLOCK
         );
+    }
+
+    #[test]
+    fn loads_that_follow_one_another_grow_from_a_page() {
+        let by = Growth {
+            least: PAGE,
+            most: 4 * BLOCK,
+        };
+        let mut history = History::default();
+        let mut at = 0;
+        let mut ends = Vec::new();
+        for _ in 0..10 {
+            at = history.widen(at..at + 1000, SIZE, by).end;
+            ends.push(at / PAGE);
+        }
+        // A block is 16 pages; from there on they end where blocks do.
+        assert_eq!(ends, [1, 2, 4, 8, 16, 32, 64, 128, 192, 256]);
+    }
+
+    #[test]
+    fn a_stream_goes_on_where_it_really_ended() {
+        let mut history = History::default();
+        history.widen(0..PAGE, SIZE, FILLS);
+        let promised = history.widen(PAGE..2 * PAGE, SIZE, FILLS).end;
+        history.cut_short(promised, 5 * PAGE);
+        let on = history.widen(5 * PAGE..6 * PAGE, SIZE, FILLS);
+        assert_eq!(on, 5 * PAGE..3 * BLOCK);
+        let elsewhere = history.widen(promised..promised + PAGE, SIZE, FILLS);
+        assert_eq!(elsewhere, promised..promised + PAGE);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use super::bodies::{BodyState, Seat, lock};
 use super::fill::{Failure, Fill, Found, RETRIES, Run};
 use super::loads::Load;
-use super::plan::{self, LARGEST_FILL, Place};
+use super::plan::{self, FILLS, LARGEST_FILL, Place};
 use super::source::Source;
 use crate::memory::OpenBody;
 use crate::origin;
@@ -52,6 +52,9 @@ pub(super) struct Reader {
     following: Option<Arc<Fill>>,
     /// What disks are to give, in order.
     pub(super) loads: VecDeque<Load>,
+    /// Up to where disks are read, in whole pages: further than the range where it goes on from an earlier one. Known from the
+    /// first load on.
+    pub(super) until: Option<u64>,
     /// What a disk seemed to hold, and could not give.
     pub(super) distrusted: Range<u64>,
     /// Its share of the windows. Held from the first miss on.
@@ -77,6 +80,7 @@ impl Reader {
             ahead: LARGEST_FILL,
             following: None,
             loads: VecDeque::new(),
+            until: None,
             distrusted: 0..0,
             open: None,
             seat: None,
@@ -255,7 +259,7 @@ impl Reader {
         if self.range.end - self.range.start >= LARGE {
             page_floor(self.at)..page_ceil(until, size)
         } else {
-            lock(&self.body.history).widen(self.at..until, size)
+            lock(&self.body.history).widen(self.at..until, size, FILLS)
         }
     }
 

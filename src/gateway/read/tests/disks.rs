@@ -9,6 +9,7 @@ use crate::cache::disk::medium::faulty::{Fault, Faulty, Operation, Wrong};
 use crate::cache::disk::{self, Disks, Tuning};
 use crate::cache::small::Small;
 use crate::types::layout::PAGE;
+use crate::types::outcome::DiskRead;
 
 /// Bytes of memory: about 40 blocks fit.
 const LIMIT: u64 = 64 * MIB;
@@ -134,6 +135,64 @@ async fn a_range_of_what_is_on_the_disk_costs_its_pages() {
     );
     assert!(bytes == shelved.body(seed).slice(100_000..140_001));
     assert_eq!(shelved.given() - before, 2 * PAGE);
+}
+
+/// An object of 8 MiB that only the disk has.
+const LARGE: u64 = 8 * MIB;
+
+async fn shelved_large() -> (Shelved, Bytes) {
+    let shelved = shelved(256 * MIB, PATIENCE).await;
+    let body = pattern(LARGE, 2);
+    shelved.world.origin.put("large", body.clone(), "\"large\"");
+    shelved.world.read(get("large")).await;
+    shelved.disks.settle().await;
+    shelved.put(0..80);
+    shelved.read_all(0..80).await;
+    (shelved, body)
+}
+
+/// Reads it in ranges of `length`, one after another, and checks every byte. Gives where they came from.
+async fn read_in_order(shelved: &Shelved, body: &Bytes, length: u64) -> Vec<Source> {
+    let mut sources = Vec::new();
+    for first in (0..LARGE).step_by(usize::try_from(length).expect("small")) {
+        let end = (first + length).min(LARGE);
+        let asked = range("large", &format!("bytes={first}-{}", end - 1));
+        let (status, source, bytes) = shelved.world.read(asked).await;
+        assert_eq!(status, StatusCode::PARTIAL_CONTENT);
+        let (from, to) = (usize::try_from(first), usize::try_from(end));
+        let expected = body.slice(from.expect("small")..to.expect("small"));
+        assert!(bytes == expected, "{first}-{end}, from {source:?}");
+        sources.push(source);
+    }
+    sources
+}
+
+#[tokio::test]
+async fn ranges_that_follow_one_another_are_read_ahead_of_their_client() {
+    for length in [PAGE, PAGE - 1000, 3 * PAGE] {
+        let (shelved, body) = shelved_large().await;
+        let name = shelved.folder.path().to_string_lossy();
+        let disk = shelved.metrics.disk.of(&name);
+        let (reads, given) = (disk.reads(DiskRead::Hit).get(), shelved.given());
+        read_in_order(&shelved, &body, length).await;
+        // The first block in pieces that double, each other one whole.
+        let reads = disk.reads(DiskRead::Hit).get() - reads;
+        assert!((10..=12).contains(&reads), "{length}: {reads}");
+        assert_eq!(shelved.given() - given, LARGE, "{length}");
+        // Of the last four blocks one was waited for, of the two before them one.
+        let metrics = &shelved.world.gateway.metrics.cache;
+        assert!(metrics.read_ahead_bytes.get() >= 4 * MIB, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_disk_fails_to_read_ahead_is_read_from_the_origin() {
+    let (shelved, body) = shelved_large().await;
+    let wrong = Fault::all(Operation::Read, Wrong::Error(5));
+    shelved.medium.add(wrong.after(7));
+    let sources = read_in_order(&shelved, &body, PAGE).await;
+    assert!(sources.contains(&Source::Origin), "{sources:?}");
+    shelved.medium.mend();
 }
 
 #[tokio::test]
