@@ -260,7 +260,7 @@ fn names(line: &str, word: &str) -> bool {
 #[test]
 fn only_tasks_spawns() {
     let words = ["tokio::spawn(", "tokio::task::spawn(", "task::spawn("];
-    let strangers = strangers_naming(&words, "src/tasks.rs");
+    let strangers = strangers_naming(&words, "src/tasks/");
     assert!(strangers.is_empty(), "{strangers:#?}");
 }
 

@@ -168,7 +168,7 @@ fn refuse(error: &server::Error) -> ExitCode {
     ExitCode::from(match error {
         server::Error::Config(_) => EXIT_CONFIG,
         server::Error::Bind { .. } => EXIT_UNAVAILABLE,
-        server::Error::Telemetry(_) => EXIT_INTERNAL,
+        server::Error::Telemetry(_) | server::Error::Threads(_) => EXIT_INTERNAL,
     })
 }
 

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::memory::{Memory, Pool, Reservation};
 use crate::records::Records;
 use crate::routes::Routes;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, Threads};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Gauge;
 use crate::types::outcome::MemoryUse;
@@ -47,6 +47,8 @@ pub struct Gateway {
     pub(crate) tiers: Arc<Tiers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
+    /// For what asks origins and disks so that reads are answered; see [`Gateway::filling_on`].
+    fills: Tasks,
     pub(crate) clock: Clock,
     bodies: Arc<read::Bodies>,
     flights: Arc<read::Flights>,
@@ -77,6 +79,7 @@ impl Gateway {
             )),
             memory,
             metrics,
+            fills: tasks.clone(),
             tasks,
             not_kept: read::NotKept::new(clock.clone()),
             not_modified: read::NotModified::default(),
@@ -97,6 +100,13 @@ impl Gateway {
             tiers: Arc::new(tiers),
             ..self
         }
+    }
+
+    /// The same gateway, which fills on `threads`, so that a hit does not queue behind the fills of others.
+    #[must_use]
+    pub fn filling_on(self, threads: &Threads) -> Self {
+        let fills = self.tasks.on(threads);
+        Self { fills, ..self }
     }
 
     /// Copies what the gateway knows of its own state into the metrics' gauges; to be called before they are read.

@@ -19,7 +19,7 @@ use crate::origin::s3::S3;
 use crate::records::{self, Records};
 use crate::routes::{NamedOrigin, Route, Routes, Wildcard};
 use crate::s3::{self, Door};
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, Threads};
 use crate::telemetry::Metrics;
 use crate::types::{Body, OriginName, Principal, Problems};
 
@@ -42,7 +42,7 @@ impl Node {
         config: &Config,
         metrics: &Arc<Metrics>,
         clock: &Clock,
-        background: &Tasks,
+        (background, fills): (&Tasks, &Threads),
     ) -> Result<Self, Problems> {
         let origins = origins(config, metrics, &Origins::default()).await?;
         let (routes, auth) = (routes(config, &origins), auth(&config.access)?);
@@ -65,7 +65,8 @@ impl Node {
             background.clone(),
             clock.clone(),
         )
-        .with_disks(Arc::clone(&kept.disks), Arc::clone(&kept.small));
+        .with_disks(Arc::clone(&kept.disks), Arc::clone(&kept.small))
+        .filling_on(fills);
         let gateway = Arc::new(gateway);
         let auth = Arc::new(ArcSwap::from_pointee(auth));
         let door = s3::Config {

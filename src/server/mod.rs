@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
 use crate::origin::Origin;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, Threads};
 use crate::telemetry::{self, Exporter, Metrics};
 use crate::types::Problems;
 use build::Node;
@@ -29,6 +29,10 @@ use reload::Reloader;
 
 /// How long the node's own tasks have to end once its doors are shut.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// By how much the threads of fills give way to those that answer clients, as a `nice` value. Under load they get a quarter of a core
+/// that they share with one of those, so that fills go on however many hits there are.
+const FILLS_GIVE_WAY: i32 = 5;
 
 /// The node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,8 @@ pub enum Error {
     },
     #[error("the metrics cannot be set up")]
     Telemetry(#[from] telemetry::Error),
+    #[error("there are no threads to be had")]
+    Threads(#[source] io::Error),
 }
 
 /// The addresses of a node, taken.
@@ -135,6 +141,8 @@ pub struct Running {
     s3_tasks: Tasks,
     admin_tasks: Tasks,
     background: Tasks,
+    /// Where some of those run, until the node is dropped.
+    _fills: Threads,
     node: Arc<Node>,
     reloader: Arc<Reloader>,
 }
@@ -150,7 +158,8 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
     let (s3_tasks, admin_tasks, background) =
         (Tasks::default(), Tasks::default(), Tasks::default());
     let tls = tls(&config)?;
-    let node = Node::build(&config, &metrics, &clock, &background)
+    let fills = Threads::giving_way("forebay-fill", FILLS_GIVE_WAY).map_err(Error::Threads)?;
+    let node = Node::build(&config, &metrics, &clock, (&background, &fills))
         .await
         .map_err(Error::Config)?;
     let node = Arc::new(node);
@@ -187,6 +196,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         s3_tasks,
         admin_tasks,
         background,
+        _fills: fills,
         node: Arc::clone(&node),
         reloader: Arc::new(Reloader::new(config, node, tls)),
     })

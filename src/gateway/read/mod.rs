@@ -144,7 +144,7 @@ impl Gateway {
             tiers: Arc::clone(&self.tiers),
             memory: self.memory.clone(),
             metrics: Arc::clone(&self.metrics),
-            tasks: self.tasks.clone(),
+            tasks: self.fills.clone(),
         }
     }
 

@@ -3,18 +3,25 @@
 //! Shutting down: whoever accepts work stops accepting, then [`Tasks::drain`] waits for what runs until a deadline and
 //! cancels the rest.
 
+mod threads;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, Span};
+
+pub use threads::Threads;
 
 /// A set of named tasks with a common end. Cheap to clone; clones are the same set.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     inner: Arc<Inner>,
+    /// Where they run; nothing where that is where they are spawned.
+    threads: Option<Handle>,
 }
 
 #[derive(Debug)]
@@ -31,11 +38,21 @@ impl Default for Tasks {
                 running,
                 stopping: watch::Sender::new(false),
             }),
+            threads: None,
         }
     }
 }
 
 impl Tasks {
+    /// The same set; what is spawned here runs on `threads`.
+    #[must_use]
+    pub fn on(&self, threads: &Threads) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            threads: Some(threads.handle().clone()),
+        }
+    }
+
     /// Runs `task` until it ends, or until the set is drained past its deadline.
     pub fn spawn(
         &self,
@@ -55,7 +72,11 @@ impl Tasks {
         } else {
             tracing::debug_span!("task", otel.name = name)
         };
-        running.spawn(task.instrument(span))
+        let task = task.instrument(span);
+        match &self.threads {
+            Some(threads) => running.spawn_on(task, threads),
+            None => running.spawn(task),
+        }
     }
 
     /// Resolves once the set is asked to stop; for tasks that would otherwise go on for ever.
@@ -117,6 +138,28 @@ mod tests {
         tasks.spawn("stubborn", std::future::pending());
         assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
         assert!(tasks.is_stopping());
+    }
+
+    #[tokio::test]
+    async fn tasks_on_other_threads_give_way_and_are_drained_with_the_rest() {
+        let nice = || rustix::process::nice(0).expect("it is told");
+        let own = nice();
+        let threads = Threads::giving_way("others", 5).unwrap();
+        let tasks = Tasks::default();
+        let others = tasks.on(&threads);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        others.spawn("there", async move {
+            let name = std::thread::current().name().map(str::to_owned);
+            // Whoever is to get it waits below.
+            let _ = tell.send((name, nice()));
+        });
+        let (name, there) = told.await.unwrap();
+        assert_eq!(name.as_deref(), Some("others"));
+        assert_eq!((there, nice()), ((own + 5).min(19), own));
+        let polite = others.clone();
+        others.spawn("polite", async move { polite.stopping().await });
+        others.spawn("stubborn", std::future::pending());
+        assert_eq!(tasks.drain(Duration::from_millis(50)).await, 1);
     }
 
     #[tokio::test(start_paused = true)]
