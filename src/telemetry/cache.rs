@@ -98,7 +98,7 @@ impl CacheMetrics {
             ),
             (
                 "forebay_disk_read_ahead_bytes_total",
-                "Bytes read from disks because reads of a body followed one another, before anybody asked for them",
+                "Bytes of blocks that were read from disks because reads of a body followed one another, before anybody asked for them",
                 &self.read_ahead_bytes,
             ),
             (
