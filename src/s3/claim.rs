@@ -179,12 +179,14 @@ impl Signed {
         Self::new(credential, "", signature)
     }
 
-    /// `None` where the credential is not `ID/DATE/REGION/s3/aws4_request`.
+    /// `None` where the credential is not `ID/DATE/REGION/s3/aws4_request`, with a date of eight digits.
     fn new(credential: &str, headers: &str, signature: &str) -> Option<Self> {
         let mut scope = credential.rsplitn(5, '/');
         let (terminator, service) = (scope.next()?, scope.next()?);
         let (region, date, access_key_id) = (scope.next()?, scope.next()?, scope.next()?);
-        if terminator != "aws4_request" || service != "s3" {
+        // s3s takes bytes below the digits for digits' difference, which panics where arithmetic is checked.
+        let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+        if terminator != "aws4_request" || service != "s3" || !is_date {
             return None;
         }
         Some(Self {
@@ -292,6 +294,15 @@ mod tests {
     use proptest::sample::subsequence;
 
     use super::*;
+
+    #[test]
+    fn a_credential_has_a_date_of_eight_digits() {
+        let signed = |date| Signed::new(&format!("FB/{date}/r/s3/aws4_request"), "host", "s");
+        assert!(signed("20261123").is_some());
+        for date in ["-DxAamTE", "2026112", "202611231", "2026-1-1", ""] {
+            assert!(signed(date).is_none(), "{date}");
+        }
+    }
 
     proptest! {
         #[test]
