@@ -184,7 +184,7 @@ impl Signed {
         let mut scope = credential.rsplitn(5, '/');
         let (terminator, service) = (scope.next()?, scope.next()?);
         let (region, date, access_key_id) = (scope.next()?, scope.next()?, scope.next()?);
-        // s3s takes bytes below the digits for digits' difference, which panics where arithmetic is checked.
+        // s3s would panic on a byte below '0' in it, where arithmetic is checked for overflows.
         let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
         if terminator != "aws4_request" || service != "s3" || !is_date {
             return None;

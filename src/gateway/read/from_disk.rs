@@ -22,7 +22,7 @@ use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 /// what was read before its reader comes to it.
 const AHEAD: u64 = 4 << 20;
 
-/// Reads of a disk that follow one another: what looks so by chance, among reads in random order, costs a page at most.
+/// Reads of a disk that follow one another. One that looks so by chance, among reads in random order, reads no more than it asks.
 const LOADS: Growth = Growth {
     least: PAGE,
     most: AHEAD,
