@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::stall::StallGuard;
+use super::turns::Turns;
 use super::{Limits, RequestBody, Tls};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -103,7 +104,7 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = builder(&terms.limits).serve_connection(TokioIo::new(io), service);
+    let connection = builder(&terms.limits).serve_connection(TokioIo::new(Turns::new(io)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

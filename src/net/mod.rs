@@ -8,6 +8,7 @@ mod connection;
 mod linger;
 mod stall;
 pub mod tls;
+mod turns;
 
 use std::future::Future;
 use std::io;
