@@ -136,6 +136,12 @@ impl Tier {
         Some(extent.buffer.bytes(from..extent.buffer.filled()))
     }
 
+    /// Says that the block of `offset` was not read for the last time: it outlives those that nobody has asked for since they came.
+    pub fn expect(&self, wanted: &Wanted, offset: u64) {
+        // Looking is an access.
+        drop(self.blocks.get(&Key::of(wanted, block_of(offset))));
+    }
+
     /// The first run of bytes in `range` that is not held, cut at the end of `range`; none where all of it is held.
     pub fn missing(&self, wanted: &Wanted, range: Range<u64>) -> Option<Range<u64>> {
         let start = self.held_until(wanted, range.start, range.end);

@@ -22,9 +22,10 @@ use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 /// what was read before its reader comes to it.
 const AHEAD: u64 = 4 << 20;
 
-/// Reads of a disk that follow one another. One that looks so by chance, among reads in random order, reads no more than it asks.
+/// Reads of a disk that follow one another. One that looks so by chance, among reads in random order, reads no more than it asks: that
+/// the next one looks so too is rare.
 const LOADS: Growth = Growth {
-    least: PAGE,
+    after: 2,
     most: AHEAD,
 };
 
@@ -197,7 +198,7 @@ impl Reader {
         let load = Load::start(source, &self.body, range, reserved, Some(turn));
         if load.range.start >= self.range.end {
             // Its reader may have gone by the time that it ends.
-            let ahead = load.clone();
+            let (ahead, body, reading) = (load.clone(), Arc::clone(&self.body), Arc::clone(source));
             source
                 .metrics
                 .cache
@@ -205,7 +206,10 @@ impl Reader {
                 .add(load.range.end - load.range.start);
             source.tasks.spawn("read ahead", async move {
                 // What the disk could not give, the next read finds missing.
-                let _ = ahead.ended().await;
+                if ahead.ended().await.is_ok() {
+                    let wanted = reading.wanted(&body);
+                    reading.tiers.memory.expect(&wanted, ahead.range.start);
+                }
             });
         }
         Some(load)

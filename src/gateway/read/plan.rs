@@ -15,19 +15,23 @@ pub(super) const LARGEST_FILL: u64 = 8 << 20;
 /// How reads that follow one another are widened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Growth {
-    /// The first time, in bytes; doubled each time after that.
-    pub(super) least: u64,
+    /// From the how-manieth read on that begins where another has ended.
+    pub(super) after: u32,
+    /// To how much at most, in bytes. It begins with a block, or twice what is asked, and doubles each time.
     pub(super) most: u64,
 }
 
 /// Of fills: a request to an origin costs more than bytes that nobody reads.
 pub(super) const FILLS: Growth = Growth {
-    least: BLOCK,
+    after: 1,
     most: LARGEST_FILL,
 };
 
-/// How many streams of access are told apart within one body: more loaders than that rarely read one file.
-const STREAMS: usize = 16;
+/// How many streams of access are told apart within one body at most: more loaders than that rarely read one file.
+const STREAMS: u64 = 16;
+
+/// How seldom a read in random order may seem to go on where another has ended: once in so many, in all but the smallest bodies.
+const SELDOM: u64 = 64;
 
 /// Where recent fills and loads of one body ended: a miss that begins there goes on sequentially.
 #[derive(Debug, Default)]
@@ -38,27 +42,53 @@ pub(super) struct History {
 #[derive(Debug)]
 struct Stream {
     end: u64,
+    /// How many reads have gone on from another.
+    steps: u32,
     growth: u64,
+}
+
+impl Stream {
+    /// After a read of `asked` bytes that goes on from it.
+    fn step(self, asked: u64, by: Growth) -> Self {
+        let steps = self.steps.saturating_add(1);
+        let growth = match self.growth {
+            _ if steps < by.after => 0,
+            0 => BLOCK.max(2 * asked).min(by.most),
+            growth => (2 * growth).min(by.most),
+        };
+        Self {
+            steps,
+            growth,
+            ..self
+        }
+    }
 }
 
 impl History {
     /// The pages to get for a read of `range`, which misses at its start, in a body of `size` bytes. Remembers the answer.
     pub(super) fn widen(&mut self, range: Range<u64>, size: u64, by: Growth) -> Range<u64> {
         let asked = page_floor(range.start)..page_ceil(range.end, size);
+        let length = asked.end - asked.start;
         let before = self
             .streams
             .iter()
             .position(|stream| stream.end == asked.start || stream.end == range.start);
-        let growth = match before.map(|index| self.streams.remove(index)) {
-            Some(stream) => (stream.growth * 2).clamp(by.least, by.most),
-            None => 0,
+        let stream = match before.map(|index| self.streams.remove(index)) {
+            Some(stream) => stream.step(length, by),
+            None => Stream {
+                end: 0,
+                steps: 0,
+                growth: 0,
+            },
         };
-        let grown = (asked.start + growth).next_multiple_of(growth.clamp(PAGE, BLOCK));
+        let grown =
+            (asked.start + stream.growth).next_multiple_of(stream.growth.clamp(PAGE, BLOCK));
         let end = asked.end.max(grown.min(size));
-        if self.streams.len() == STREAMS {
-            self.streams.remove(0);
-        }
-        self.streams.push(Stream { end, growth });
+        let told_apart = (size / (SELDOM * length.max(1))).clamp(1, STREAMS);
+        let surplus =
+            (self.streams.len() + 1).saturating_sub(usize::try_from(told_apart).expect("few"));
+        self.streams.drain(..surplus);
+        self.streams.push(Stream { end, ..stream });
         asked.start..end
     }
 
@@ -182,21 +212,62 @@ mod tests {
         );
     }
 
-    #[test]
-    fn loads_that_follow_one_another_grow_from_a_page() {
-        let by = Growth {
-            least: PAGE,
-            most: 4 * BLOCK,
-        };
+    const LOADS: Growth = Growth {
+        after: 2,
+        most: 4 * BLOCK,
+    };
+
+    /// Where reads of `length` bytes end, each of which begins where the one before has.
+    fn ends(length: u64, by: Growth) -> Vec<u64> {
         let mut history = History::default();
         let mut at = 0;
         let mut ends = Vec::new();
-        for _ in 0..10 {
-            at = history.widen(at..at + 1000, SIZE, by).end;
+        while at < 16 * BLOCK {
+            at = history.widen(at..at + length, 16 * BLOCK, by).end;
             ends.push(at / PAGE);
         }
-        // A block is 16 pages; from there on they end where blocks do.
-        assert_eq!(ends, [1, 2, 4, 8, 16, 32, 64, 128, 192, 256]);
+        ends
+    }
+
+    #[test]
+    fn loads_grow_once_a_second_one_has_gone_on() {
+        // A block is 16 pages; grown ones end where blocks do.
+        assert_eq!(ends(1000, LOADS), [1, 2, 32, 64, 128, 192, 256]);
+        assert_eq!(ends(BLOCK, LOADS), [16, 32, 64, 128, 192, 256]);
+    }
+
+    #[test]
+    fn reads_in_random_order_are_rarely_widened() {
+        for (length, size) in [(PAGE, 16 * BLOCK), (BLOCK, 16 * BLOCK), (PAGE, BLOCK)] {
+            let mut history = History::default();
+            let (mut asked, mut taken, mut random) = (0, 0, 1_u64);
+            for _ in 0..20_000 {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let at = (random >> 33) % (size / length) * length;
+                let read = history.widen(at..at + length, size, LOADS);
+                asked += length;
+                taken += read.end - read.start;
+            }
+            assert!(
+                taken * 100 < asked * 104,
+                "{taken} bytes for {asked} of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn several_loaders_of_a_large_body_are_told_apart() {
+        let mut history = History::default();
+        let mut at: Vec<_> = (0..8).map(|loader| loader * SIZE / 8).collect();
+        let from = at.clone();
+        for _ in 0..6 {
+            for at in &mut at {
+                *at = history.widen(*at..*at + PAGE, SIZE, LOADS).end;
+            }
+        }
+        assert!(at.iter().zip(from).all(|(at, from)| at - from > 8 * BLOCK));
     }
 
     #[test]

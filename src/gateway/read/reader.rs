@@ -253,10 +253,12 @@ impl Reader {
     }
 
     /// What to fill for a miss at the reader's place: all that it asks for within the window, or, where that is little,
-    /// what the history of access suggests.
+    /// what the history of access suggests. Where a fill is on its way to that place, nothing new has been learnt of access.
     fn wanted(&self) -> Range<u64> {
         let (size, until) = (self.body.id.size(), self.reach());
-        if self.range.end - self.range.start >= LARGE {
+        let is_claimed = |fill: &Arc<Fill>| fill.claim().contains(&self.at);
+        let joins = lock(&self.body.fills).iter().any(is_claimed);
+        if joins || self.range.end - self.range.start >= LARGE {
             page_floor(self.at)..page_ceil(until, size)
         } else {
             lock(&self.body.history).widen(self.at..until, size, FILLS)
