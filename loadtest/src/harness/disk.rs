@@ -26,6 +26,8 @@ pub(crate) struct DiskFigures {
     pub(crate) offers: Vec<(String, f64)>,
     /// How reads ended.
     pub(crate) reads: Vec<(String, f64)>,
+    /// How many disks are in each state.
+    pub(crate) states: Vec<(String, f64)>,
 }
 
 /// Offers that ended so are on the disk.
@@ -47,6 +49,7 @@ impl Metrics {
             evictions: figure("forebay_disk_evictions_total"),
             offers: self.by_label("forebay_disk_offers_total", "outcome"),
             reads: self.by_label("forebay_disk_reads_total", "outcome"),
+            states: self.by_label("forebay_disk_state", "state"),
         }
     }
 }
@@ -57,6 +60,12 @@ impl DiskFigures {
         let dropped = |outcome: &str| !KEPT.contains(&outcome);
         let offers = self.offers.iter().filter(|(outcome, _)| dropped(outcome));
         offers.map(|(_, times)| times).sum()
+    }
+
+    /// Whether all disks are read and written. What is offered to others is dropped.
+    pub(crate) fn serve(&self) -> bool {
+        let serves = |(state, disks): &(String, f64)| state == "serving" || *disks == 0.0;
+        self.states.iter().all(serves)
     }
 
     pub(crate) fn is_recovered(&self) -> bool {
@@ -81,4 +90,22 @@ pub(crate) fn told(outcomes: &[(String, f64)]) -> String {
         .map(|(outcome, times)| format!("{outcome} {times}"))
         .collect();
     told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_out_does_not_serve() {
+        let metrics = |out: u32, serving: u32| {
+            let text = format!(
+                "forebay_disk_state{{disk=\"/d\",state=\"out\"}} {out}\nforebay_disk_state{{disk=\"/d\",state=\"serving\"}} {serving}\n"
+            );
+            Metrics::parse(&text).expect("metrics").disk()
+        };
+        assert!(metrics(0, 1).serve());
+        assert!(!metrics(1, 0).serve());
+        assert!(DiskFigures::default().serve());
+    }
 }

@@ -11,7 +11,7 @@ use crate::process::{Cost, Watch};
 use crate::progress::{Following, Length, Progress};
 use crate::report::{Chart, Check, Plot, Report, Row};
 
-/// How long the disk's writer may take to write what it has taken.
+/// How long a disk may take to serve, and its writer to write what it has taken.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run.
@@ -168,13 +168,18 @@ impl Bench {
         self.check(format!("{what}: every answer is right"), held, found);
     }
 
+    /// Starts a node and waits until it is ready, and its disks serve, which is a little later.
     pub(crate) async fn start_node(&self, name: &str, config: &NodeConfig) -> anyhow::Result<Node> {
-        Node::start(
-            &self.binary,
-            &self.folder.join(self.scenario).join(name),
-            config,
-        )
-        .await
+        let folder = self.folder.join(self.scenario).join(name);
+        let node = Node::start(&self.binary, &folder, config).await?;
+        let started = Instant::now();
+        while !node.metrics().await?.disk().serve() {
+            if started.elapsed() > SETTLE_PATIENCE {
+                anyhow::bail!("the node's disks do not serve after {SETTLE_PATIENCE:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(node)
     }
 
     /// Runs a load and measures the node meanwhile.
