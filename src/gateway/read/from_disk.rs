@@ -48,13 +48,17 @@ impl Reader {
         let load = match self.loading() {
             Some(load) => load.clone(),
             None => {
-                let Some(range) = self.next_on_disk() else {
+                if self.distrusted.contains(&self.at) {
                     return Ok(false);
-                };
+                }
+                // Another's load is looked for first: joining it tells nothing new of access.
                 let joined = self.body.loads.find(self.at);
                 let load = match joined {
                     Some(load) => load,
                     None => {
+                        let Some(range) = self.next_on_disk() else {
+                            return Ok(false);
+                        };
                         let reserved = self.reserve(range.end - range.start).await?;
                         Load::start(&self.source, &self.body, range, reserved, None)
                     }

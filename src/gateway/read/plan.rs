@@ -69,10 +69,15 @@ impl History {
     pub(super) fn widen(&mut self, range: Range<u64>, size: u64, by: Growth) -> Range<u64> {
         let asked = page_floor(range.start)..page_ceil(range.end, size);
         let length = asked.end - asked.start;
+        let told_apart = (size / (SELDOM * length.max(1))).clamp(1, STREAMS);
+        let recent = usize::try_from(told_apart).expect("few");
         let before = self
             .streams
             .iter()
-            .position(|stream| stream.end == asked.start || stream.end == range.start);
+            .rev()
+            .take(recent)
+            .position(|stream| stream.end == asked.start || stream.end == range.start)
+            .map(|index| self.streams.len() - 1 - index);
         let stream = match before.map(|index| self.streams.remove(index)) {
             Some(stream) => stream.step(length, by),
             None => Stream {
@@ -84,10 +89,9 @@ impl History {
         let grown =
             (asked.start + stream.growth).next_multiple_of(stream.growth.clamp(PAGE, BLOCK));
         let end = asked.end.max(grown.min(size));
-        let told_apart = (size / (SELDOM * length.max(1))).clamp(1, STREAMS);
-        let surplus =
-            (self.streams.len() + 1).saturating_sub(usize::try_from(told_apart).expect("few"));
-        self.streams.drain(..surplus);
+        if self.streams.len() as u64 == STREAMS {
+            self.streams.remove(0);
+        }
         self.streams.push(Stream { end, ..stream });
         asked.start..end
     }
@@ -266,6 +270,8 @@ mod tests {
             for at in &mut at {
                 *at = history.widen(*at..*at + PAGE, SIZE, LOADS).end;
             }
+            // One who reads much at once does not make the others forgotten.
+            history.widen(SIZE / 2 + 1..SIZE, SIZE, LOADS);
         }
         assert!(at.iter().zip(from).all(|(at, from)| at - from > 8 * BLOCK));
     }

@@ -36,22 +36,30 @@ unsafe impl Send for Run {}
 // SAFETY: as above.
 unsafe impl Sync for Run {}
 
+/// Maps memory, anywhere or in the place of what is mapped at `start`.
+///
+/// # Safety
+/// Nobody uses what is mapped there.
+unsafe fn map(start: *mut u8, length: usize) -> NonNull<u8> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    let how = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    let how = if start.is_null() {
+        how
+    } else {
+        how | MapFlags::FIXED
+    };
+    // SAFETY: a new mapping, at an address that the kernel chooses, or where the caller says that nobody uses it.
+    let mapped = unsafe { rustix::mm::mmap_anonymous(start.cast(), length, access, how) };
+    let mapped = mapped.ok().and_then(|it| NonNull::new(it.cast::<u8>()));
+    mapped.unwrap_or_else(|| handle_alloc_error(Layout::new::<[u8; LENGTH]>()))
+}
+
 impl Mapping {
     /// One that begins at a multiple of [`HUGE_PAGE`]. Its memory will be in small pages, but for what is made otherwise.
     pub(super) fn new() -> Self {
-        let (access, how) = (
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::PRIVATE | MapFlags::NORESERVE,
-        );
         let length = LENGTH + HUGE_PAGE;
-        // SAFETY: a new mapping, at an address that the kernel chooses.
-        let mapped = unsafe { rustix::mm::mmap_anonymous(null_mut(), length, access, how) };
-        let mapped = mapped
-            .ok()
-            .and_then(|start| NonNull::new(start.cast::<u8>()));
-        let Some(mapped) = mapped else {
-            handle_alloc_error(Layout::new::<[u8; LENGTH]>())
-        };
+        // SAFETY: no place is named.
+        let mapped = unsafe { map(null_mut(), length) };
         let offset = mapped.as_ptr().align_offset(HUGE_PAGE);
         // SAFETY: the offset is below the bytes that were mapped for it.
         let start = unsafe { mapped.add(offset) };
@@ -114,13 +122,18 @@ impl Run {
         given.expect("the run was mapped here");
     }
 
-    /// Gives it the memory of a huge page, where the system has one for it. The run is as large as one, has no memory, and nobody
-    /// uses it.
+    /// Gives it the memory of a huge page, where the system has one for it. The run is as large as one, and nobody uses it; what was
+    /// there is lost.
     ///
-    /// Huge pages are allowed for that moment only. Else the kernel would make of it, whenever it likes, a whole page again of
-    /// which part was given back.
+    /// It is mapped anew for that: the kernel has a huge page only where no table of small pages is left of earlier times. And huge
+    /// pages are allowed for that moment only. Else the kernel would make of it, whenever it likes, a whole page again of which
+    /// part was given back.
     pub(super) fn populate(&self) {
         debug_assert_eq!(self.length, HUGE_PAGE);
+        // SAFETY: nobody uses the run.
+        unsafe { map(self.start.as_ptr(), self.length) };
+        // Alike, it is one mapping with its neighbours again, and stays theirs from here on.
+        self.advise(Advice::LinuxNoHugepage);
         self.advise(Advice::LinuxHugepage);
         // SAFETY: the byte lies in a mapping, and nobody else uses it.
         unsafe { self.start.write_volatile(0) };
@@ -145,31 +158,51 @@ mod tests {
 
     const SMALL_PAGE: usize = 64 << 10;
 
-    /// The kernel's list of mappings.
-    fn lines_within(mapping: &Mapping) -> usize {
+    /// The parts that the kernel has of a mapping, and the KiB of huge pages in them.
+    fn parts(mapping: &Mapping) -> (usize, u64) {
         let start = mapping.mapped.addr().get();
         let all = start..start + LENGTH + HUGE_PAGE;
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux");
-        let starts = maps
-            .lines()
-            .filter_map(|it| usize::from_str_radix(it.split('-').next()?, 16).ok());
-        starts.filter(|it| all.contains(it)).count()
+        let smaps = std::fs::read_to_string("/proc/self/smaps").expect("Linux");
+        let (mut parts, mut huge, mut within) = (0, 0, false);
+        for line in smaps.lines() {
+            let mut words = line.split_whitespace();
+            let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            if first == "AnonHugePages:" && within {
+                huge += second.parse::<u64>().expect("KiB");
+            } else if let Some((start, _)) = first.split_once('-') {
+                let start = usize::from_str_radix(start, 16);
+                within = start.is_ok_and(|it| all.contains(&it));
+                parts += usize::from(within);
+            }
+        }
+        (parts, huge)
     }
 
     #[test]
     fn populating_runs_leaves_one_mapping() {
         let mapping = Mapping::new();
-        let before = lines_within(&mapping);
+        let before = parts(&mapping).0;
         let runs: Vec<_> = mapping.runs(HUGE_PAGE).collect();
-        for at in [3, 7, 4, 30, 0, 31] {
+        for at in [3, 7, 4, 30, 0, 31, 3] {
             runs[at].populate();
         }
         runs[3].part(0..SMALL_PAGE).empty();
-        assert!(
-            lines_within(&mapping) <= before.max(1),
-            "{} parts, {before} before",
-            lines_within(&mapping)
-        );
+        let after = parts(&mapping).0;
+        assert!(after <= before, "{after} parts, {before} before");
+    }
+
+    #[test]
+    fn a_run_that_went_in_pieces_has_a_huge_page_again() {
+        let mapping = Mapping::new();
+        let run = mapping.runs(HUGE_PAGE).next().expect("a run");
+        run.populate();
+        let whole = parts(&mapping).1;
+        run.part(0..HUGE_PAGE / 2).empty();
+        run.part(HUGE_PAGE / 2..HUGE_PAGE).empty();
+        assert_eq!(parts(&mapping).1, 0);
+        run.populate();
+        // None where the system has none.
+        assert_eq!(parts(&mapping).1, whole);
     }
 
     #[test]

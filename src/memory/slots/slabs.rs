@@ -232,7 +232,7 @@ impl State {
             return Vec::new();
         }
         if slab.lost != 0 {
-            // Its huge page is in pieces: without any of them it can have one again.
+            // Its huge page is in pieces. Without any of them it gets a new one.
             return vec![self.leave(number)];
         }
         self.unlist(number);

@@ -175,7 +175,7 @@ async fn ranges_that_follow_one_another_are_read_ahead_of_their_client() {
         let disk = shelved.metrics.disk.of(&name);
         let (reads, given) = (disk.reads(DiskRead::Hit).get(), shelved.given());
         read_in_order(&shelved, &body, length).await;
-        // The first block in pieces that double, each other one whole.
+        // Two reads as they are asked, the rest of their block, and each other one whole.
         let reads = disk.reads(DiskRead::Hit).get() - reads;
         assert!((10..=12).contains(&reads), "{length}: {reads}");
         assert_eq!(shelved.given() - given, LARGE, "{length}");
