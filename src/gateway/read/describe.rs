@@ -300,7 +300,11 @@ impl Crew {
             epoch: source.aim.purges.1,
             parts,
         };
-        let record = match self.records.admit(ticket, &source.aim.subject, record) {
+        // First: whoever knew the record, and found neither bytes nor a fill, would ask for them once more.
+        if let Some((range, body)) = bytes {
+            self.adopt(&record, source, range, body);
+        }
+        match self.records.admit(ticket, &source.aim.subject, record) {
             Ok(record) => {
                 if !(is_saved && source.saved()) {
                     source.save(ticket, &record);
@@ -308,11 +312,7 @@ impl Crew {
                 record
             }
             Err(record) => record,
-        };
-        if let Some((range, body)) = bytes {
-            self.adopt(&record, source, range, body);
         }
-        record
     }
 
     /// Makes a fill of the bytes that came with the first answer.

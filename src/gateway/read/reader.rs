@@ -253,15 +253,17 @@ impl Reader {
     }
 
     /// What to fill for a miss at the reader's place: all that it asks for within the window, or, where that is little,
-    /// what the history of access suggests. Where a fill is on its way to that place, nothing new has been learnt of access.
+    /// what the history of access suggests. Of what a fill is bringing already nothing is to be learnt.
     fn wanted(&self) -> Range<u64> {
         let (size, until) = (self.body.id.size(), self.reach());
-        let is_claimed = |fill: &Arc<Fill>| fill.claim().contains(&self.at);
-        let joins = lock(&self.body.fills).iter().any(is_claimed);
-        if joins || self.range.end - self.range.start >= LARGE {
+        let claims = |fill: &Arc<Fill>| Some(fill.claim()).filter(|it| it.contains(&self.at));
+        let claimed = lock(&self.body.fills).iter().find_map(claims);
+        let fresh = claimed.map_or(self.at, |claim| claim.end);
+        if fresh >= until || self.range.end - self.range.start >= LARGE {
             page_floor(self.at)..page_ceil(until, size)
         } else {
-            lock(&self.body.history).widen(self.at..until, size, FILLS)
+            let fresh = lock(&self.body.history).widen(fresh..until, size, FILLS);
+            page_floor(self.at)..fresh.end
         }
     }
 
