@@ -152,6 +152,22 @@ impl Run {
     }
 }
 
+/// Looks and marks, for tests: what is at an offset, a multiple of 8.
+#[cfg(test)]
+impl Run {
+    pub(super) fn look(&self, offset: usize) -> u64 {
+        assert!(offset + 8 <= self.length);
+        // SAFETY: inside the run, which is the test's.
+        unsafe { *self.start.as_ptr().add(offset).cast() }
+    }
+
+    pub(super) fn mark(&self, offset: usize, mark: u64) {
+        assert!(offset + 8 <= self.length);
+        // SAFETY: as above.
+        unsafe { *self.start.as_ptr().add(offset).cast() = mark };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,11 +229,10 @@ mod tests {
         let run = runs[5];
         assert_eq!(run.start().addr().get() % HUGE_PAGE, 0);
         run.populate();
-        // SAFETY: the run is this test's.
-        let look = |offset: usize| unsafe { *run.start().add(offset).as_ptr() };
-        // SAFETY: as above.
-        unsafe { run.start().as_ptr().write_bytes(7, HUGE_PAGE) };
+        [0, SMALL_PAGE]
+            .iter()
+            .for_each(|offset| run.mark(*offset, 7));
         run.part(SMALL_PAGE..HUGE_PAGE).empty();
-        assert_eq!((look(0), look(SMALL_PAGE)), (7, 0));
+        assert_eq!((run.look(0), run.look(SMALL_PAGE)), (7, 0));
     }
 }

@@ -302,8 +302,6 @@ impl fmt::Debug for Slabs {
 
 #[cfg(test)]
 mod tests {
-    #![expect(unsafe_code, reason = "writes to slots")]
-
     use std::thread;
 
     use super::*;
@@ -404,21 +402,12 @@ mod tests {
         assert_eq!(state.idle.len() + state.bare.len(), state.slabs.len());
     }
 
-    fn last(slot: &Slot, size: usize) -> *mut u64 {
-        // SAFETY: inside the slot.
-        unsafe { slot.start().as_ptr().add(bytes_of(size) - 8).cast() }
-    }
-
     fn ends(slot: &Slot, size: usize) -> (u64, u64) {
-        // SAFETY: the slot is the caller's.
-        unsafe { (*slot.start().as_ptr().cast(), *last(slot, size)) }
+        (slot.run.look(0), slot.run.look(bytes_of(size) - 8))
     }
 
     fn write(slot: &Slot, size: usize, mark: u64) {
-        // SAFETY: the slot is the caller's.
-        unsafe {
-            *slot.start().as_ptr().cast() = mark;
-            *last(slot, size) = mark;
-        }
+        slot.run.mark(0, mark);
+        slot.run.mark(bytes_of(size) - 8, mark);
     }
 }
