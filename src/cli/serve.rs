@@ -67,7 +67,8 @@ async fn start(config: Config) -> Result<(Running, Signals), Failure> {
     let signals = Signals::listen().map_err(Failure::Signals)?;
     let sockets = Sockets::bind(&config).await.map_err(Failure::Node)?;
     let node = config.node.name.clone();
-    let running = server::start(config, sockets, Clock::system())
+    let cores = server::cores().map_err(Failure::Node)?;
+    let running = server::start(config, sockets, Clock::system(), Some(cores))
         .await
         .map_err(Failure::Node)?;
     info!(

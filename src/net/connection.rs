@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::stall::StallGuard;
 use super::turns::Turns;
@@ -55,12 +55,19 @@ impl Drop for Open {
 }
 
 /// Serves `stream` to its end. Failures are the client's affair: they are counted, and logged for debugging only.
-pub(super) async fn run<H, F>(stream: TcpStream, peer: SocketAddr, terms: Terms, handler: H)
+pub(super) async fn run<H, F>(stream: net::TcpStream, peer: SocketAddr, terms: Terms, handler: H)
 where
     H: Fn(Request<RequestBody>, SocketAddr) -> F,
     F: Future<Output = Response<Body>>,
 {
     let _open = Open::new(&terms.metrics);
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            warn!(%peer, %error, "a connection cannot be served: {error}");
+            return;
+        }
+    };
     // Answers are written whole or in pages: waiting for more to send only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");

@@ -12,16 +12,16 @@ mod turns;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Request, Response};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use crate::tasks::Tasks;
+use crate::tasks::{Cores, Tasks};
 use crate::telemetry::Metrics;
 use crate::types::Body;
 
@@ -70,6 +70,8 @@ pub struct Listener {
     pub tls: Option<Tls>,
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
+    /// Where connections are served, each on one core from its first byte to its last; none for where they are accepted.
+    pub cores: Option<Arc<Cores>>,
 }
 
 /// Serves `listener` until `tasks` are asked to stop: then it accepts no more, and open connections end with the
@@ -95,6 +97,7 @@ where
         tls,
         limits,
         metrics,
+        cores,
     } = listener;
     let permits = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -106,16 +109,18 @@ where
         };
         match next {
             Ok((stream, peer, permit)) => {
+                let seat = cores.as_ref().map(|cores| cores.seat());
+                let tasks = seat.as_ref().map_or(tasks.clone(), |seat| tasks.at(seat));
                 let terms = connection::Terms {
                     tls: tls.clone(),
                     limits,
                     metrics: Arc::clone(&metrics),
                     tasks: tasks.clone(),
                 };
-                let connection = connection::run(stream, peer, terms, handler.clone());
+                let handler = handler.clone();
                 tasks.spawn("net.connection", async move {
-                    connection.await;
-                    drop(permit);
+                    connection::run(stream, peer, terms, handler).await;
+                    drop((permit, seat));
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -143,7 +148,8 @@ async fn next(
         .expect("nobody closes the semaphore");
     let (stream, peer) = socket.accept().await?;
     metrics.net.accepted.increment();
-    Ok((stream, peer, permit))
+    // It is waited for where it is served.
+    Ok((stream.into_std()?, peer, permit))
 }
 
 /// Whether only the connection that was about to be accepted is lost.

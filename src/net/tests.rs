@@ -5,6 +5,7 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsConnector;
 
@@ -23,6 +24,20 @@ impl World {
         H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
+        Self::start_on(None, limits, tls, handler).await
+    }
+
+    /// The same, on `cores`.
+    async fn start_on<H, F>(
+        cores: Option<Arc<Cores>>,
+        limits: Limits,
+        tls: Option<Tls>,
+        handler: H,
+    ) -> Self
+    where
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let world = Self {
             address: socket.local_addr().unwrap(),
@@ -34,6 +49,7 @@ impl World {
             tls,
             limits,
             metrics: Arc::clone(&world.metrics),
+            cores,
         };
         serve(listener, &world.tasks, handler);
         world
@@ -85,6 +101,39 @@ async fn pipelined_requests_are_answered_in_order_on_one_connection() {
     );
     assert_eq!(world.metrics.net.accepted.get(), 1);
     assert_eq!(world.metrics.net.open.get(), 1);
+}
+
+#[tokio::test]
+async fn connections_are_shared_out_over_the_cores_and_each_stays_on_its_own() {
+    async fn place(_: Request<RequestBody>, _: SocketAddr) -> Response<Body> {
+        let place = Cores::current().map(|core| format!("core {core} "));
+        Response::new(crate::types::body::full(place.unwrap_or_default()))
+    }
+    let cores = Arc::new(Cores::new("some-cores").unwrap());
+    let count = cores.count();
+    let world = World::start_on(Some(cores), Limits::default(), None, place).await;
+    let mut places = Vec::new();
+    let mut clients = Vec::new();
+    for _ in 0..2 * count {
+        let mut client = world.connect().await;
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            client.write_all(HELLO.as_bytes()).await.unwrap();
+            let answer = read_until(&mut client, " ").await;
+            let head = read_until(&mut client, "core ").await;
+            assert!((answer + &head).starts_with("HTTP/1.1 200"));
+            answers.push(read_until(&mut client, " ").await);
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        places.append(&mut answers);
+        clients.push(client);
+    }
+    places.sort_unstable();
+    let expected = (0..count).flat_map(|core| [format!("{core} "), format!("{core} ")]);
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort_unstable();
+    assert_eq!(places, expected);
 }
 
 #[tokio::test]

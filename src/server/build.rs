@@ -19,7 +19,7 @@ use crate::origin::s3::S3;
 use crate::records::{self, Records};
 use crate::routes::{NamedOrigin, Route, Routes, Wildcard};
 use crate::s3::{self, Door};
-use crate::tasks::{Tasks, Threads};
+use crate::tasks::{Cores, Tasks, Threads};
 use crate::telemetry::Metrics;
 use crate::types::{Body, OriginName, Principal, Problems};
 
@@ -33,6 +33,17 @@ pub(super) struct Node {
     metrics: Arc<Metrics>,
 }
 
+/// Where the parts do their work.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// What goes on by itself.
+    pub(super) background: &'a Tasks,
+    /// For what gives way to the answers of clients.
+    pub(super) fills: &'a Threads,
+    /// Where clients are answered, if not where the node is started.
+    pub(super) cores: Option<&'a Arc<Cores>>,
+}
+
 /// The origins in use, each with the settings that it was built from.
 type Origins = HashMap<OriginName, (config::Origin, NamedOrigin)>;
 
@@ -42,8 +53,13 @@ impl Node {
         config: &Config,
         metrics: &Arc<Metrics>,
         clock: &Clock,
-        (background, fills): (&Tasks, &Threads),
+        places: Places<'_>,
     ) -> Result<Self, Problems> {
+        let Places {
+            background,
+            fills,
+            cores,
+        } = places;
         let origins = origins(config, metrics, &Origins::default()).await?;
         let (routes, auth) = (routes(config, &origins), auth(&config.access)?);
         let memory = Memory::new(memory::Config {
@@ -55,7 +71,7 @@ impl Node {
             },
             clock.clone(),
         );
-        let kept = disks::open(config, metrics, clock, background).await;
+        let kept = disks::open(config, metrics, clock, (background, cores)).await;
         let metrics = Arc::clone(metrics);
         let gateway = Gateway::new(
             routes,

@@ -9,7 +9,7 @@ use crate::cache::disk::{self, Disks, Means, Tuning};
 use crate::cache::small::{self, Small};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::tasks::Tasks;
+use crate::tasks::{Cores, Tasks};
 use crate::telemetry::Metrics;
 
 /// How long the folders may take to be looked at and made: a file system that hangs must not hold the node up.
@@ -42,7 +42,7 @@ pub(super) async fn open(
     config: &Config,
     metrics: &Arc<Metrics>,
     clock: &Clock,
-    background: &Tasks,
+    (background, cores): (&Tasks, Option<&Arc<Cores>>),
 ) -> Kept {
     if config.disks.is_empty() {
         return Kept {
@@ -58,6 +58,7 @@ pub(super) async fn open(
     let means = Means {
         medium: Arc::new(Real),
         tasks: background.clone(),
+        cores: cores.cloned(),
         clock: clock.clone(),
         metrics: Arc::clone(metrics),
         memory_limit: config.memory.limit.0,

@@ -21,10 +21,10 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
 use crate::origin::Origin;
-use crate::tasks::{Tasks, Threads};
+use crate::tasks::{Cores, Tasks, Threads};
 use crate::telemetry::{self, Exporter, Metrics};
 use crate::types::Problems;
-use build::Node;
+use build::{Node, Places};
 use reload::Reloader;
 
 /// How long the node's own tasks have to end once its doors are shut.
@@ -141,17 +141,32 @@ pub struct Running {
     s3_tasks: Tasks,
     admin_tasks: Tasks,
     background: Tasks,
-    /// Where some of those run, until the node is dropped.
+    /// Where some of those run, until the node is dropped: what a connection has begun may outlive it.
     _fills: Threads,
+    _cores: Option<Arc<Cores>>,
     node: Arc<Node>,
     reloader: Arc<Reloader>,
 }
 
-/// Starts a node on `sockets`. To be called in a Tokio runtime.
+/// The threads that answer the clients of a node.
+///
+/// # Errors
+/// [`Error::Threads`] where the system has none to give.
+pub fn cores() -> Result<Arc<Cores>, Error> {
+    let cores = Cores::new("forebay-core").map_err(Error::Threads)?;
+    Ok(Arc::new(cores))
+}
+
+/// Starts a node on `sockets`. To be called in a Tokio runtime. Without `cores` clients are answered there too.
 ///
 /// # Errors
 /// Where the certificate, an origin or an identity of the configuration cannot be used.
-pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Running, Error> {
+pub async fn start(
+    config: Config,
+    sockets: Sockets,
+    clock: Clock,
+    cores: Option<Arc<Cores>>,
+) -> Result<Running, Error> {
     let disks = config.disks.iter();
     let disks = disks.map(|disk| disk.path.display().to_string());
     let metrics = Arc::new(Metrics::with_disks(disks));
@@ -159,7 +174,12 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         (Tasks::default(), Tasks::default(), Tasks::default());
     let tls = tls(&config)?;
     let fills = Threads::giving_way("forebay-fill", FILLS_GIVE_WAY).map_err(Error::Threads)?;
-    let node = Node::build(&config, &metrics, &clock, (&background, &fills))
+    let places = Places {
+        background: &background,
+        fills: &fills,
+        cores: cores.as_ref(),
+    };
+    let node = Node::build(&config, &metrics, &clock, places)
         .await
         .map_err(Error::Config)?;
     let node = Arc::new(node);
@@ -179,6 +199,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         tls: tls.clone(),
         limits: limits(&config),
         metrics: Arc::clone(&metrics),
+        cores: cores.clone(),
     };
     let handler = Arc::clone(&node);
     net::serve(listener, &s3_tasks, move |request, peer| {
@@ -197,6 +218,7 @@ pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Run
         admin_tasks,
         background,
         _fills: fills,
+        _cores: cores,
         node: Arc::clone(&node),
         reloader: Arc::new(Reloader::new(config, node, tls)),
     })
@@ -214,6 +236,7 @@ fn serve_admin(
         tls: None,
         limits: Limits::default(),
         metrics: Arc::clone(metrics),
+        cores: None,
     };
     let node = Arc::clone(node);
     net::serve(listener, tasks, move |request, peer| {

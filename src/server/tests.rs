@@ -39,7 +39,7 @@ fn surroundings() -> Surroundings {
 
 async fn started(config: Config) -> Running {
     let sockets = Sockets::bind(&config).await.unwrap();
-    start(config, sockets, Clock::system()).await.unwrap()
+    start(config, sockets, Clock::system(), None).await.unwrap()
 }
 
 /// The answer's first line.
@@ -112,7 +112,7 @@ async fn a_certificate_that_cannot_be_used_is_refused_at_start() {
         key: file,
     });
     let sockets = Sockets::bind(&config).await.unwrap();
-    let error = start(config, sockets, Clock::system()).await;
+    let error = start(config, sockets, Clock::system(), None).await;
     let Err(Error::Config(problems)) = error else {
         panic!("it is no certificate");
     };

@@ -3,6 +3,7 @@
 //! Shutting down: whoever accepts work stops accepting, then [`Tasks::drain`] waits for what runs until a deadline and
 //! cancels the rest.
 
+mod cores;
 mod threads;
 
 use std::future::Future;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, Span};
 
+pub use cores::{Cores, Seat};
 pub use threads::Threads;
 
 /// A set of named tasks with a common end. Cheap to clone; clones are the same set.
@@ -50,6 +52,15 @@ impl Tasks {
         Self {
             inner: Arc::clone(&self.inner),
             threads: Some(threads.handle().clone()),
+        }
+    }
+
+    /// The same set; what is spawned here runs on the core of `seat`, for as long as that has a thread.
+    #[must_use]
+    pub fn at(&self, seat: &Seat) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            threads: Some(seat.handle().clone()),
         }
     }
 

@@ -9,7 +9,7 @@ use http::Method;
 use tokio::sync::Semaphore;
 
 use crate::support::client::Ask;
-use crate::support::node::{Settings, TestNode};
+use crate::support::node::TestNode;
 use crate::support::origin::{Fault, TestOrigin};
 use crate::support::wire::{Wire, head};
 
@@ -30,7 +30,7 @@ impl World {
     async fn new(method: &Method) -> Self {
         let origin = TestOrigin::start().await;
         origin.put("train/source", 1, 100);
-        let node = TestNode::before(&origin, Settings::default()).await;
+        let node = TestNode::here(&origin).await;
         let gate = Arc::new(Semaphore::new(0));
         origin.fail_on(method, &[Fault::Late(Arc::clone(&gate))]);
         let wire = Wire::connect(node.client.address()).await;

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::aio::{Aio, Heard, Read, Reading};
+use super::aio::{Heard, Queues, Read, Reading};
 use super::health::Health;
 use super::opened::{Aim, NotRead, Opened, Place};
 use super::placement::Member;
@@ -44,7 +44,7 @@ pub(super) struct Disk {
     health: Health,
     turns: Arc<Semaphore>,
     /// None where the system allows none.
-    aio: OnceLock<Arc<Aio>>,
+    queues: OnceLock<Arc<Queues>>,
     /// It is out by now.
     pub(super) changed: Notify,
     pub(super) progress: watch::Sender<Progress>,
@@ -104,7 +104,7 @@ impl Disk {
             opened: ArcSwapOption::empty(),
             health: Health::default(),
             turns: Arc::new(Semaphore::new(MOST_READS)),
-            aio: OnceLock::new(),
+            queues: OnceLock::new(),
             changed: Notify::new(),
             progress: watch::Sender::new(Progress::Untried),
             life: watch::Sender::new(Life::Open),
@@ -278,7 +278,7 @@ impl Disk {
         turn: OwnedSemaphorePermit,
         writer: Writer,
     ) -> Result<Handed, NotRead> {
-        let Some(aio) = self.aio.get() else {
+        let Some(queues) = self.queues.get() else {
             return Ok(Handed::Back(turn, writer));
         };
         let Some(aim) = opened.aim(place)? else {
@@ -291,16 +291,16 @@ impl Disk {
             writer,
             turn,
         };
-        Ok(match aio.start(read) {
+        Ok(match queues.mine().start(read) {
             Ok(reading) => Handed::Over(reading, aim),
             Err(read) => Handed::Back(read.turn, read.writer),
         })
     }
 
-    /// Reads through `aio` from now on, wherever that can be.
-    pub(super) fn read_through(&self, aio: Arc<Aio>) {
-        // There is one at most: the disk was just made.
-        let _ = self.aio.set(aio);
+    /// Reads through `queues` from now on, wherever that can be.
+    pub(super) fn read_through(&self, queues: Arc<Queues>) {
+        // Only once: the disk was just made.
+        let _ = self.queues.set(queues);
     }
 
     fn not_read(&self, why: &NotRead) -> Miss {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::medium::Medium;
 use crate::clock::Clock;
-use crate::tasks::Tasks;
+use crate::tasks::{Cores, Tasks};
 use crate::telemetry::Metrics;
 
 /// What the disks work with.
@@ -14,6 +14,8 @@ pub struct Means {
     /// The file systems.
     pub medium: Arc<dyn Medium>,
     pub tasks: Tasks,
+    /// The threads that answer clients, if those are others than where the tasks run.
+    pub cores: Option<Arc<Cores>>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// The node's memory, of which the disks take shares for slot tables and for what waits to be written.

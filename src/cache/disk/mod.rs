@@ -43,11 +43,12 @@ use futures::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{info, warn};
 
-use self::aio::Aio;
+use self::aio::{Aio, Queues};
 use self::device::Disk;
 use self::placement::Member;
 use self::purging::Purging;
 use crate::memory::{Buffer, Writer};
+use crate::tasks::Tasks;
 use crate::types::outcome::{DiskRead, DiskState};
 use crate::types::{BodyDigest, CanonicalObject, ObjectKey, OriginFingerprint};
 
@@ -165,8 +166,9 @@ impl Disks {
         let disks: Vec<_> = configs.into_iter().map(new).collect();
         let mut told = false;
         for disk in &disks {
-            match Aio::new() {
-                Ok(aio) => attend(disk, aio),
+            let cores = means.cores.as_ref().map_or(0, |cores| cores.count());
+            match Queues::new(cores) {
+                Ok(queues) => attend(disk, &Arc::new(queues)),
                 // Once: the same holds for all.
                 Err(error) if !std::mem::replace(&mut told, true) => {
                     info!(%error, "asynchronous reads cannot be used: {error}; disks are read from threads");
@@ -328,18 +330,31 @@ impl Disks {
 }
 
 /// Has a disk read asynchronously, until it is given up.
-fn attend(disk: &Arc<Disk>, aio: Arc<Aio>) {
-    let (tasks, disk) = (&disk.means.tasks, Arc::clone(disk));
-    let patience = disk.means.tuning.read_deadline;
-    disk.read_through(Arc::clone(&aio));
-    let stopping = tasks.clone();
-    let end = async move {
-        tokio::select! {
-            () = stopping.stopping() => {}
-            () = disk.closing() => {}
+fn attend(disk: &Arc<Disk>, queues: &Arc<Queues>) {
+    let Means { tasks, cores, .. } = &*disk.means;
+    disk.read_through(Arc::clone(queues));
+    let end = || {
+        let (stopping, disk) = (tasks.clone(), Arc::clone(disk));
+        async move {
+            tokio::select! {
+                () = stopping.stopping() => {}
+                () = disk.closing() => {}
+            }
         }
     };
-    tasks.spawn("disk-reads", aio::attend(aio, patience, end));
+    let patience = disk.means.tuning.read_deadline;
+    tasks.spawn(
+        "disk-reads-late",
+        aio::watch(Arc::clone(queues), patience, end()),
+    );
+    let attend = |tasks: &Tasks, queue: &Arc<Aio>| {
+        tasks.spawn("disk-reads", aio::attend(Arc::clone(queue), end()));
+    };
+    attend(tasks, queues.of_others());
+    let seats = cores.iter().flat_map(|cores| cores.seats());
+    for (queue, seat) in queues.of_cores().iter().zip(seats) {
+        attend(&tasks.at(&seat), queue);
+    }
 }
 
 /// Writes the purges to one disk.

@@ -83,7 +83,8 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::Io)?;
     let sockets = Sockets::bind_near(&config).await.map_err(Failure::Node)?;
-    let running = server::start(config, sockets, Clock::system())
+    let cores = server::cores().map_err(Failure::Node)?;
+    let running = server::start(config, sockets, Clock::system(), Some(cores))
         .await
         .map_err(Failure::Node)?;
     announce(options, credentials, &running).map_err(Failure::Io)?;

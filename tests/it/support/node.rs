@@ -48,11 +48,18 @@ impl Default for Settings {
 impl TestNode {
     /// A node before `origin`, whose bucket `train` it serves under that name.
     pub(crate) async fn before(origin: &TestOrigin, settings: Settings) -> Self {
-        Self::start(&configuration(origin.address, &settings)).await
+        let configuration = configuration(origin.address, &settings);
+        Self::start_on(&configuration, true).await
+    }
+
+    /// A node that is on the test's own thread, where time can be moved on.
+    pub(crate) async fn here(origin: &TestOrigin) -> Self {
+        let configuration = configuration(origin.address, &Settings::default());
+        Self::start_on(&configuration, false).await
     }
 
     /// A node with this configuration.
-    pub(crate) async fn start(text: &str) -> Self {
+    async fn start_on(text: &str, cores: bool) -> Self {
         let variables = [("TEST_SECRET", SECRET), ("ORIGIN_SECRET", origin::SECRET)];
         let surroundings = Surroundings {
             variables: variables
@@ -64,7 +71,8 @@ impl TestNode {
         let config = config::parse(text, &surroundings).expect("a sound configuration");
         let clock = Clock::manual();
         let sockets = Sockets::bind(&config).await.expect("free ports");
-        let running = server::start(config, sockets, clock.clone())
+        let cores = cores.then(|| server::cores().expect("there are threads"));
+        let running = server::start(config, sockets, clock.clone(), cores)
             .await
             .expect("a node");
         let client = Client::new(running.s3_address, ACCESS_KEY, SECRET);

@@ -1,5 +1,5 @@
-//! Reads of a disk that take no thread: whoever asks hands them to the kernel (`io_submit(2)`), and one task hears of what has
-//! arrived and wakes those who wait.
+//! Reads of a disk that take no thread: whoever asks hands them to the kernel (`io_submit(2)`), and a task of the same core hears
+//! of what has arrived and wakes those who wait.
 //!
 //! Not every kernel and container allows it; then, and where this is closed, reads go through the blocking pool. What a read
 //! needs (its memory, the open file, its turn) belongs to the operation until the kernel has answered, whoever has stopped
@@ -10,6 +10,7 @@
     reason = "the kernel writes into memory that no borrow can be held of"
 )]
 
+mod queues;
 mod system;
 
 use std::collections::BTreeMap;
@@ -26,9 +27,10 @@ use rustix::event::{EventfdFlags, eventfd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tracing::warn;
 
+pub(super) use self::queues::{Queues, watch};
 use self::system::{Answer, Room};
 use super::segment::Segment;
 use crate::memory::{Buffer, Writer};
@@ -36,7 +38,7 @@ use crate::memory::{Buffer, Writer};
 /// Reads that the kernel has at a time, at most; more than a disk's turns.
 const ENTRIES: usize = 64;
 
-/// The kernel's queue of a disk's reads. Those who read share it.
+/// A queue of the kernel's for a disk's reads. Those who read on one core share it.
 #[derive(Debug)]
 pub(super) struct Aio {
     context: system::Context,
@@ -345,9 +347,8 @@ impl Arrived {
     }
 }
 
-/// Hears of what arrives, until `end` and until nothing is under way any more. Whoever waits for longer than `patience`, or
-/// up to a quarter more, is told that it is late.
-pub(super) async fn attend(aio: Arc<Aio>, patience: Duration, end: impl Future<Output = ()>) {
+/// Hears of what arrives, until `end` and until nothing is under way any more.
+pub(super) async fn attend(aio: Arc<Aio>, end: impl Future<Output = ()>) {
     // However this task ends: nobody would hear of what is asked for from then on.
     let attended = Attended(Arc::clone(&aio));
     // SAFETY: the eventfd is open, and the same, for as long as its owner is there, which is attended for as long.
@@ -359,8 +360,6 @@ pub(super) async fn attend(aio: Arc<Aio>, patience: Duration, end: impl Future<O
             return;
         }
     };
-    let mut looks = interval((patience / 4).max(Duration::from_millis(1)));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = std::pin::pin!(end);
     let mut ending = false;
     while !(ending && aio.is_idle()) {
@@ -370,11 +369,6 @@ pub(super) async fn attend(aio: Arc<Aio>, patience: Duration, end: impl Future<O
                 // Before the look: every answer is told of anew, though nobody reads the count of them.
                 readable.clear_ready();
                 aio.reap();
-            }
-            _ = looks.tick() => {
-                // What has arrived while this task was kept from its core is not late.
-                aio.reap();
-                aio.give_up(patience);
             }
             () = &mut end, if !ending => {
                 ending = true;

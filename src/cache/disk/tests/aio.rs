@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 
 use tokio::sync::Semaphore;
 
-use super::super::aio::{self, Arrived, Heard, Read, Reading};
+use super::super::aio::{self, Aio, Arrived, Heard, Queues, Read, Reading};
 use super::super::format::Geometry;
 use super::super::segment::Segment;
 use super::super::space::Class;
@@ -53,8 +53,6 @@ fn rig(length: usize) -> Option<Rig> {
     })
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// What has arrived of a read that was taken.
 async fn arrived(reading: Option<Reading>) -> Arrived {
     match reading.expect("it is taken").await {
@@ -83,7 +81,7 @@ impl Rig {
 #[tokio::test]
 async fn what_is_read_is_right_and_each_turn_ends_with_its_read() {
     let Some(rig) = rig(1 << 20) else { return };
-    let attending = aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::pending());
+    let attending = aio::attend(Arc::clone(&rig.aio), std::future::pending());
     let reading = async {
         let begin = |at: usize| rig.aio.start(rig.read((at * ALIGN) as u64, 9000)).ok();
         let readings: Vec<_> = (0..40).map(begin).collect();
@@ -108,7 +106,7 @@ async fn what_is_read_is_right_and_each_turn_ends_with_its_read() {
 #[tokio::test]
 async fn what_is_short_or_refused_or_fails_its_check_is_an_error() {
     let Some(rig) = rig(ALIGN) else { return };
-    let attending = aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::pending());
+    let attending = aio::attend(Arc::clone(&rig.aio), std::future::pending());
     let right = |_: &[u8]| Ok::<_, io::Error>(());
     let reading = async {
         let kind = |read: io::Result<Buffer>| read.map_err(|error| error.kind()).err();
@@ -185,7 +183,7 @@ async fn who_is_to_end_takes_no_more_and_waits_for_what_is_under_way() {
     let left = rig.aio.start(rig.read(0, 1 << 20)).ok();
     // Whoever asked has gone: the kernel has the memory still.
     drop(left.expect("it is taken"));
-    aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::ready(())).await;
+    aio::attend(Arc::clone(&rig.aio), std::future::ready(())).await;
     assert_eq!(rig.turns.available_permits(), 64);
     assert_eq!(rig.memory.used(Pool::Fill), 0);
     assert!(rig.aio.start(rig.read(0, ALIGN)).is_err(), "it is closed");
@@ -200,9 +198,58 @@ async fn who_waits_for_too_long_is_told_and_the_turn_ends_with_the_read() {
     assert!(matches!(reading.await, Heard::Late));
     assert_eq!(rig.turns.available_permits(), 63);
     assert!(rig.memory.used(Pool::Fill) > 0, "the kernel has it");
-    aio::attend(Arc::clone(&rig.aio), PATIENCE, std::future::ready(())).await;
+    aio::attend(Arc::clone(&rig.aio), std::future::ready(())).await;
     assert_eq!(rig.turns.available_permits(), 64);
     assert_eq!(rig.memory.used(Pool::Fill), 0);
+}
+
+#[tokio::test]
+async fn whoever_watches_waits_for_what_is_under_way_in_any_queue() {
+    let Some(rig) = rig(1 << 20) else { return };
+    let Ok(queues) = Queues::new(1) else { return };
+    let queues = Arc::new(queues);
+    let of_core = queues.of_cores().first().cloned();
+    let left = queues.mine().start(rig.read(0, 1 << 20)).ok();
+    let other = of_core.and_then(|it| it.start(rig.read(0, 1 << 20)).ok());
+    drop((left.expect("it is taken"), other));
+    let patience = Duration::from_millis(4);
+    aio::watch(Arc::clone(&queues), patience, std::future::ready(())).await;
+    assert_eq!(rig.turns.available_permits(), 64);
+    assert_eq!(rig.memory.used(Pool::Fill), 0);
+    let later = queues.mine().start(rig.read(0, ALIGN));
+    assert!(later.is_err(), "it is closed");
+}
+
+#[tokio::test]
+async fn each_core_hears_of_its_own_reads() {
+    let setup = Setup::new(1, 32 * MIB);
+    let world = Arc::new(setup.open().await);
+    let block = block(1, 0);
+    world.keep(block, BLOCK).await;
+    // The first read brings the slot's table page to memory.
+    assert_eq!(world.right(block, 0..PAGE).await, Ok(()));
+    let counts = world.counts(&setup, 0);
+    let before = counts.aio_reads.get();
+    let queues = Queues::new(world.cores.count()).ok().map(Arc::new);
+    let here = queues.as_ref().map(|it| std::ptr::from_ref(it.mine()));
+    assert_eq!(here, queues.as_ref().map(|it| Arc::as_ptr(it.of_others())));
+    for (number, seat) in world.cores.seats().enumerate() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let (world, queues) = (Arc::clone(&world), queues.clone());
+        let tasks = world.tasks.at(&seat);
+        tasks.spawn("reads", async move {
+            let right = world.right(block, 0..BLOCK).await;
+            let own = queues.is_none_or(|it| std::ptr::eq(it.mine(), &*it.of_cores()[number]));
+            drop(world);
+            // Whoever is to get it waits below.
+            let _ = tell.send((right, own));
+        });
+        assert_eq!(told.await, Ok((Ok(()), true)));
+    }
+    let read = counts.aio_reads.get() - before;
+    let allowed = queues.is_some() && setup.reads_directly();
+    assert_eq!(read, allowed as u64 * world.cores.count() as u64);
+    Arc::into_inner(world).expect("all is read").close().await;
 }
 
 #[tokio::test]

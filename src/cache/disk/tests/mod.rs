@@ -16,7 +16,7 @@ use super::medium::faulty::Faulty;
 use super::*;
 use crate::clock::Clock;
 use crate::memory::{self, Memory, Pool, buffer};
-use crate::tasks::Tasks;
+use crate::tasks::Cores;
 use crate::telemetry::Metrics;
 
 const PAGE: u32 = 64 << 10;
@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) medium: Faulty,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Tasks,
+    pub(super) cores: Arc<Cores>,
     memory: Memory,
 }
 
@@ -73,11 +74,13 @@ impl Setup {
         let names = paths.iter().map(|it| it.to_string_lossy().into_owned());
         let metrics = Arc::new(Metrics::with_disks(names));
         let tasks = Tasks::default();
+        let cores = Arc::new(Cores::new("disk-test").expect("there are threads"));
         let capacity = self.capacity;
         let configs = paths.into_iter().map(|path| Config { path, capacity });
         let means = Means {
             medium: Arc::new(medium.clone()),
             tasks: tasks.clone(),
+            cores: Some(Arc::clone(&cores)),
             clock: Clock::system(),
             metrics: Arc::clone(&metrics),
             memory_limit: 256 * MIB,
@@ -88,6 +91,7 @@ impl Setup {
             medium,
             metrics,
             tasks,
+            cores,
             memory: Memory::new(memory::Config { limit: 1 << 30 }),
         }
     }

@@ -38,6 +38,7 @@ async fn shelved(capacity: u64, read_deadline: Duration) -> Shelved {
     let means = disk::Means {
         medium: Arc::new(medium.clone()),
         tasks: world.gateway.tasks.clone(),
+        cores: None,
         clock: Clock::system(),
         metrics: Arc::clone(&metrics),
         memory_limit: LIMIT,
