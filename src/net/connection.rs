@@ -146,7 +146,45 @@ fn jittered(age: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_be_silent_between_requests_and_within_headers_for_so_long() {
+        const HELLO: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+        let limits = Limits::default();
+        let terms = Terms {
+            tls: None,
+            limits,
+            metrics: Arc::default(),
+            tasks: Tasks::default(),
+        };
+        let (mut client, server) = tokio::io::duplex(4096);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let answer = |_, _| async { Response::new(crate::types::body::full("said")) };
+        let serving = speak(server, peer, &terms, answer);
+        let asking = async {
+            for _ in 0..3 {
+                tokio::time::sleep(limits.idle - Duration::from_secs(1)).await;
+                client.write_all(HELLO).await.expect("it is open");
+                let mut said = Vec::new();
+                while !said.ends_with(b"said") {
+                    said.push(client.read_u8().await.expect("an answer"));
+                }
+            }
+            let (half, _) = HELLO.split_at(HELLO.len() / 2);
+            tokio::time::sleep(limits.idle / 2).await;
+            client.write_all(half).await.expect("it is open");
+            let started = Instant::now();
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).await.expect("it ends");
+            // Since the last answer.
+            assert_eq!(started.elapsed(), limits.idle / 2);
+            assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"));
+        };
+        tokio::join!(serving, asking);
+    }
 
     #[test]
     fn ages_differ_by_a_tenth_at_most() {
