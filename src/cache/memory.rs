@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -47,14 +48,25 @@ struct Block {
 struct Extent {
     range: Range<u64>,
     buffer: Buffer,
+    /// Whether its first reader is to be told that he is that.
+    marked: AtomicBool,
+}
+
+/// Bytes that are held.
+#[derive(Debug)]
+pub struct Held {
+    pub bytes: Bytes,
+    /// Whether they were marked, and this is the first read of them since.
+    pub marked: bool,
 }
 
 impl Extent {
-    fn new(start: u64, buffer: Buffer) -> Self {
+    fn new(start: u64, buffer: Buffer, marked: bool) -> Self {
         buffer.enter_tier();
         Self {
             range: start..start + buffer.filled() as u64,
             buffer,
+            marked: AtomicBool::new(marked),
         }
     }
 }
@@ -129,11 +141,16 @@ impl Tier {
     }
 
     /// The bytes from `offset` on, as far as they lie together in one buffer; none where `offset` is not held.
-    pub fn read(&self, wanted: &Wanted, offset: u64) -> Option<Bytes> {
+    pub fn read(&self, wanted: &Wanted, offset: u64) -> Option<Held> {
         let entry = self.blocks.get(&Key::of(wanted, block_of(offset)))?;
         let extent = entry.value().find(offset)?;
         let from = usize::try_from(offset - extent.range.start).expect("an extent fits in memory");
-        Some(extent.buffer.bytes(from..extent.buffer.filled()))
+        let marked = &extent.marked;
+        Some(Held {
+            bytes: extent.buffer.bytes(from..extent.buffer.filled()),
+            // Hardly ever: who only looks leaves the line to all cores.
+            marked: marked.load(Ordering::Relaxed) && marked.swap(false, Ordering::Relaxed),
+        })
     }
 
     /// Says that the block of `offset` was not read for the last time: it outlives those that nobody has asked for since they came.
@@ -162,6 +179,15 @@ impl Tier {
 
     /// Keeps a filled buffer, whose first byte is `start` of the body and which lies inside one block.
     pub fn insert(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
+        self.put(wanted, start, buffer, false);
+    }
+
+    /// The same, and marks it.
+    pub fn insert_marked(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
+        self.put(wanted, start, buffer, true);
+    }
+
+    fn put(&self, wanted: &Wanted, start: u64, buffer: Buffer, marked: bool) {
         let key = Key::of(wanted, block_of(start));
         let lock =
             &self.locks[usize::try_from(self.blocks.hash(&key)).unwrap_or(usize::MAX) % LOCKS];
@@ -170,7 +196,7 @@ impl Tier {
         let held = held.map_or_else(Arc::default, |entry| Arc::clone(entry.value()));
         // What adds nothing never enters the tier's account: on the way out it would go past the limit.
         if !held.covers(&(start..start + buffer.filled() as u64)) {
-            let block = held.with(Extent::new(start, buffer));
+            let block = held.with(Extent::new(start, buffer, marked));
             self.blocks.insert(key, Arc::new(block));
         }
     }
@@ -266,8 +292,11 @@ mod tests {
         let (memory, tier) = (memory(), Tier::new(16 << 20));
         tier.insert(BODY, 0, buffer(&memory, PAGE, 1));
         tier.insert(BODY, 3 * PAGE, buffer(&memory, PAGE, 2));
-        assert_eq!(tier.read(BODY, 10).expect("held").len() as u64, PAGE - 10);
-        assert_eq!(tier.read(BODY, PAGE), None);
+        assert_eq!(
+            tier.read(BODY, 10).expect("held").bytes.len() as u64,
+            PAGE - 10
+        );
+        assert!(tier.read(BODY, PAGE).is_none());
         assert_eq!(tier.missing(BODY, 0..BLOCK * 2), Some(PAGE..3 * PAGE));
         assert_eq!(
             tier.missing(BODY, 3 * PAGE..BLOCK * 2),
@@ -275,7 +304,7 @@ mod tests {
         );
         assert_eq!(tier.missing(BODY, 0..PAGE), None);
         tier.insert(BODY, 0, buffer(&memory, BLOCK, 3));
-        assert_eq!(tier.read(BODY, 0).expect("held").len() as u64, BLOCK);
+        assert_eq!(tier.read(BODY, 0).expect("held").bytes.len() as u64, BLOCK);
         assert_eq!(
             (tier.usage(), memory.tier(), memory.used(Pool::Fill)),
             (BLOCK, BLOCK, 0)
@@ -290,11 +319,26 @@ mod tests {
             floor: Epoch(1),
             ..*BODY
         };
-        assert_eq!(tier.read(purged, 0), None);
+        assert!(tier.read(purged, 0).is_none());
         assert_eq!(tier.missing(purged, 0..PAGE), Some(0..PAGE));
         tier.insert(purged, 0, buffer(&memory, PAGE, 2));
-        assert_eq!(tier.read(purged, 0).expect("held")[0], 2);
-        assert_eq!(tier.read(BODY, 0).expect("held")[0], 1, "its readers go on");
+        assert_eq!(tier.read(purged, 0).expect("held").bytes[0], 2);
+        assert_eq!(
+            tier.read(BODY, 0).expect("held").bytes[0],
+            1,
+            "its readers go on"
+        );
+    }
+
+    #[test]
+    fn the_first_who_reads_what_is_marked_is_told() {
+        let (memory, tier) = (memory(), Tier::new(16 << 20));
+        tier.insert(BODY, 0, buffer(&memory, PAGE, 1));
+        tier.insert_marked(BODY, PAGE, buffer(&memory, PAGE, 2));
+        let marked = |at| tier.read(BODY, at).expect("held").marked;
+        assert!(!marked(0));
+        assert!(marked(PAGE + 5));
+        assert!(!marked(PAGE));
     }
 
     #[test]

@@ -165,9 +165,12 @@ impl Tiers {
         }
     }
 
-    /// Keeps what was read from a disk.
-    pub fn loaded(&self, wanted: &Wanted, start: u64, buffer: Buffer) {
-        self.memory.insert(wanted, start, buffer);
+    /// Keeps what was read from a disk, marked or not.
+    pub fn loaded(&self, wanted: &Wanted, start: u64, buffer: Buffer, marked: bool) {
+        match marked {
+            true => self.memory.insert_marked(wanted, start, buffer),
+            false => self.memory.insert(wanted, start, buffer),
+        }
     }
 
     /// Keeps what came from the origin.

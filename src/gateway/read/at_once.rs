@@ -10,9 +10,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 
 use super::asked::Asked;
+use super::from_disk::read_on;
 use super::know::{AtHand, serve};
 use super::source::Aim;
 use super::{Attempt, Demand, Read, ReadMethod, head, with_entry};
+use crate::cache::memory::Held;
 use crate::gateway::{Answer, Gateway};
 use crate::memory::Reservation;
 use crate::types::layout::block_of;
@@ -67,7 +69,11 @@ impl Gateway {
             return None;
         }
         let length = usize::try_from(range.end - range.start).ok()?;
-        let mut bytes = self.tiers.memory.read(&aim.wanted(body), range.start)?;
+        let Held { mut bytes, marked } = self.tiers.memory.read(&aim.wanted(body), range.start)?;
+        if marked {
+            let body = self.bodies.of(body, aim.purges.0);
+            read_on(&Arc::new(self.source(aim.clone())), &body, range.start);
+        }
         bytes.truncate(length);
         (bytes.len() == length).then_some(bytes)
     }

@@ -1,19 +1,21 @@
 //! The part of a reader that takes bytes from disks.
 //!
 //! What it waits for it asks for itself, unless another reader has; and it keeps a little more on its way. Where a read goes on
-//! from an earlier one of the same body, more than it asks for is read: its client will ask for that next. Nothing here asks the
-//! origin: what a disk could not give is distrusted, and then filled.
+//! from an earlier one of the same body, more than it asks for is read: its client will ask for that next, and once it does the
+//! disks are read on, so that they never wait for their client. Nothing here asks the origin: what a disk could not give is
+//! distrusted, and then filled.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bodies::lock;
+use super::bodies::{BodyState, lock};
 use super::fill::{Failure, PATIENCE};
 use super::loads::Load;
 use super::plan::Growth;
 use super::reader::Reader;
+use super::source::Source;
 use crate::memory::buffer::allocated;
 use crate::memory::{Exhausted, Pool, Reservation};
 use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
@@ -23,11 +25,23 @@ use crate::types::layout::{BLOCK, PAGE, page_ceil, page_floor};
 const AHEAD: u64 = 4 << 20;
 
 /// Reads of a disk that follow one another. One that looks so by chance, among reads in random order, reads no more than it asks: that
-/// the next one looks so too is rare.
+/// the next one looks so too is rare. Twice the most is read ahead of a client: what it reads, and what comes then.
 const LOADS: Growth = Growth {
     after: 2,
-    most: AHEAD,
+    most: AHEAD / 2,
 };
+
+/// Reads disks on behind what was read ahead and holds the byte at `at`, which somebody reads by now.
+pub(super) fn read_on(source: &Arc<Source>, body: &Arc<BodyState>, at: u64) {
+    let more = lock(&body.history).go_on(at, body.id.size(), LOADS);
+    let Some(more) = more else { return };
+    // It asks for nothing itself.
+    let nothing = more.start..more.start;
+    let mut reader = Reader::new(Arc::clone(source), Arc::clone(body), nothing);
+    reader.until = Some(more.end);
+    reader.load_ahead();
+    reader.remember();
+}
 
 impl Reader {
     /// The next bytes, where a disk has given them.
@@ -54,13 +68,16 @@ impl Reader {
                 // Another's load is looked for first: joining it tells nothing new of access.
                 let joined = self.body.loads.find(self.at);
                 let load = match joined {
-                    Some(load) => load,
+                    Some(load) => {
+                        read_on(&self.source, &self.body, self.at);
+                        load
+                    }
                     None => {
                         let Some(range) = self.next_on_disk() else {
                             return Ok(false);
                         };
                         let reserved = self.reserve(range.end - range.start).await?;
-                        Load::start(&self.source, &self.body, range, reserved, None)
+                        Load::start(&self.source, &self.body, range, reserved, None, false)
                     }
                 };
                 self.open_body();
@@ -188,7 +205,7 @@ impl Reader {
     }
 
     /// A load whose bytes are wanted later; none where memory or the disk is short.
-    fn start_ahead(&self, range: Range<u64>) -> Option<Load> {
+    fn start_ahead(&mut self, range: Range<u64>) -> Option<Load> {
         if let Some(load) = self.body.loads.find_ahead(range.start) {
             return Some(load);
         }
@@ -199,23 +216,29 @@ impl Reader {
             .memory
             .try_reserve(Pool::Fill, allocated(length))
             .ok()?;
-        let load = Load::start(source, &self.body, range, reserved, Some(turn));
-        if load.range.start >= self.range.end {
-            // Its reader may have gone by the time that it ends.
-            let (ahead, body, reading) = (load.clone(), Arc::clone(&self.body), Arc::clone(source));
-            source
-                .metrics
-                .cache
-                .read_ahead_bytes
-                .add(load.range.end - load.range.start);
-            source.tasks.spawn("read ahead", async move {
-                // What the disk could not give, the next read finds missing.
-                if ahead.ended().await.is_ok() {
-                    let wanted = reading.wanted(&body);
-                    reading.tiers.memory.expect(&wanted, ahead.range.start);
-                }
-            });
+        let is_ahead = range.start >= self.range.end;
+        // Whoever reads the first of what is ahead has the disks read on.
+        let marked = is_ahead && !self.reads_ahead;
+        self.reads_ahead |= is_ahead;
+        let turn = Some(turn);
+        let load = Load::start(source, &self.body, range, reserved, turn, marked);
+        if is_ahead {
+            self.see_through(load.clone());
         }
         Some(load)
+    }
+
+    /// Has a load end that is ahead of the range: its reader may have gone by then.
+    fn see_through(&self, load: Load) {
+        let (source, body) = (Arc::clone(&self.source), Arc::clone(&self.body));
+        let read_ahead = &source.metrics.cache.read_ahead_bytes;
+        read_ahead.add(load.range.end - load.range.start);
+        self.source.tasks.spawn("read ahead", async move {
+            // What the disk could not give, the next read finds missing.
+            if load.ended().await.is_ok() {
+                let wanted = source.wanted(&body);
+                source.tiers.memory.expect(&wanted, load.range.start);
+            }
+        });
     }
 }

@@ -90,13 +90,15 @@ impl Running {
 
 impl Load {
     /// Has a disk read `range` into memory that was reserved for it, unless somebody else has begun to. With a `turn` it does
-    /// not wait for one, so that nobody needs to look after it before its bytes are wanted.
+    /// not wait for one, so that nobody needs to look after it before its bytes are wanted. With `marked` the tier tells their first
+    /// reader.
     pub(super) fn start(
         source: &Arc<Source>,
         body: &Arc<BodyState>,
         range: Range<u64>,
         reservation: Reservation,
         turn: Option<Turn>,
+        marked: bool,
     ) -> Self {
         let mut running = lock(&body.loads.0);
         let has_turn = turn.is_some();
@@ -118,7 +120,8 @@ impl Load {
             let read = read.await;
             // The tier has the bytes before the load leaves the list: who finds neither has really missed.
             if let Ok(buffer) = &read {
-                source.tiers.loaded(&wanted, place.start, buffer.clone());
+                let buffer = buffer.clone();
+                source.tiers.loaded(&wanted, place.start, buffer, marked);
             }
             read
         };

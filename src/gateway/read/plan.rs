@@ -42,6 +42,8 @@ pub(super) struct History {
 #[derive(Debug)]
 struct Stream {
     end: u64,
+    /// From where on nobody had asked for what was got.
+    ahead: u64,
     /// How many reads have gone on from another.
     steps: u32,
     growth: u64,
@@ -61,6 +63,11 @@ impl Stream {
             growth,
             ..self
         }
+    }
+
+    /// Where the pages end that its growth adds to `start`.
+    fn grown(&self, start: u64) -> u64 {
+        (start + self.growth).next_multiple_of(self.growth.clamp(PAGE, BLOCK))
     }
 }
 
@@ -82,18 +89,41 @@ impl History {
             Some(stream) => stream.step(length, by),
             None => Stream {
                 end: 0,
+                ahead: 0,
                 steps: 0,
                 growth: 0,
             },
         };
-        let grown =
-            (asked.start + stream.growth).next_multiple_of(stream.growth.clamp(PAGE, BLOCK));
-        let end = asked.end.max(grown.min(size));
+        let end = asked.end.max(stream.grown(asked.start).min(size));
+        self.push(Stream {
+            end,
+            ahead: asked.end,
+            ..stream
+        });
+        asked.start..end
+    }
+
+    /// The pages to get behind those that were got ahead and hold the byte at `at`, which was asked for by now. None where nothing was got
+    /// ahead there, or it has gone on already.
+    pub(super) fn go_on(&mut self, at: u64, size: u64, by: Growth) -> Option<Range<u64>> {
+        let holds = |stream: &Stream| (stream.ahead..stream.end).contains(&at) && stream.end < size;
+        let place = self.streams.iter().rposition(holds)?;
+        let start = self.streams[place].end;
+        let stream = self.streams.remove(place).step(0, by);
+        let end = stream.grown(start).min(size);
+        self.push(Stream {
+            end,
+            ahead: start,
+            ..stream
+        });
+        Some(start..end)
+    }
+
+    fn push(&mut self, stream: Stream) {
         if self.streams.len() as u64 == STREAMS {
             self.streams.remove(0);
         }
-        self.streams.push(Stream { end, ..stream });
-        asked.start..end
+        self.streams.push(stream);
     }
 
     /// Remembers that the read that was to end at `promised` ended at `end`.
@@ -238,6 +268,25 @@ mod tests {
         // A block is 16 pages; grown ones end where blocks do.
         assert_eq!(ends(1000, LOADS), [1, 2, 32, 64, 128, 192, 256]);
         assert_eq!(ends(BLOCK, LOADS), [16, 32, 64, 128, 192, 256]);
+    }
+
+    #[test]
+    fn what_was_got_ahead_goes_on_once_when_it_is_asked_for() {
+        let mut history = History::default();
+        for page in 0..2 {
+            history.widen(page * PAGE..(page + 1) * PAGE, SIZE, LOADS);
+        }
+        assert_eq!(history.go_on(PAGE, SIZE, LOADS), None, "it was asked for");
+        let got = history.widen(2 * PAGE..3 * PAGE, SIZE, LOADS);
+        assert_eq!(got, 2 * PAGE..2 * BLOCK);
+        assert_eq!(history.go_on(2 * PAGE, SIZE, LOADS), None);
+        let on = history.go_on(BLOCK, SIZE, LOADS);
+        assert_eq!(on, Some(2 * BLOCK..4 * BLOCK));
+        assert_eq!(history.go_on(BLOCK + PAGE, SIZE, LOADS), None, "it has");
+        history.cut_short(4 * BLOCK, 3 * BLOCK);
+        let on = history.go_on(2 * BLOCK, SIZE, LOADS);
+        assert_eq!(on, Some(3 * BLOCK..7 * BLOCK));
+        assert_eq!(history.go_on(3 * BLOCK, 7 * BLOCK, LOADS), None, "the end");
     }
 
     #[test]

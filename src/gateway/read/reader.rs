@@ -13,9 +13,11 @@ use http_body_util::BodyExt;
 
 use super::bodies::{BodyState, Seat, lock};
 use super::fill::{Failure, Fill, Found, RETRIES, Run};
+use super::from_disk::read_on;
 use super::loads::Load;
 use super::plan::{self, FILLS, LARGEST_FILL, Place};
 use super::source::Source;
+use crate::cache::memory::Held;
 use crate::memory::OpenBody;
 use crate::origin;
 use crate::types;
@@ -55,6 +57,8 @@ pub(super) struct Reader {
     /// Up to where disks are read, in whole pages: further than the range where it goes on from an earlier one. Known from the
     /// first load on.
     pub(super) until: Option<u64>,
+    /// Whether it has begun to read disks ahead of its range.
+    pub(super) reads_ahead: bool,
     /// What a disk seemed to hold, and could not give.
     pub(super) distrusted: Range<u64>,
     /// Its share of the windows. Held from the first miss on.
@@ -81,6 +85,7 @@ impl Reader {
             following: None,
             loads: VecDeque::new(),
             until: None,
+            reads_ahead: false,
             distrusted: 0..0,
             open: None,
             seat: None,
@@ -140,11 +145,11 @@ impl Reader {
                 Found::Passed => {}
             }
         }
-        let bytes = self
-            .source
-            .tiers
-            .memory
-            .read(&self.source.wanted(&self.body), self.at)?;
+        let wanted = self.source.wanted(&self.body);
+        let Held { bytes, marked } = self.source.tiers.memory.read(&wanted, self.at)?;
+        if marked {
+            read_on(&self.source, &self.body, self.at);
+        }
         self.first.get_or_insert(Origin::Memory);
         Some(self.take(bytes))
     }

@@ -26,7 +26,7 @@ use crate::types::{Body, BodyId, ObjectKey, OperationName, PartNumber, RangeSpec
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a read is aimed at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Aim {
     pub(super) route: Arc<Route>,
     /// What is read, under the origin's names.
