@@ -9,7 +9,7 @@ use super::sign::{self, CHUNKS, Parts, Signer};
 use super::{Ask, Connection, Target};
 
 /// Signed at a time: what AWS's Java SDK takes.
-const CHUNK: u64 = 128 * 1024;
+pub(crate) const CHUNK: u64 = 128 * 1024;
 const SIGNATURE: &str = ";chunk-signature=";
 /// Digits of a signature.
 const DIGITS: u64 = 64;

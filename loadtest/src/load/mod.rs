@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use arrivals::{Arrivals, Queue};
 pub(crate) use ask::{Ask, Verb};
-pub(crate) use chunked::ChunkedUpload;
+pub(crate) use chunked::{CHUNK, ChunkedUpload};
 pub(crate) use client::Client;
 pub(crate) use connection::{Connection, get_text};
 pub(crate) use open::{Open, run_open};

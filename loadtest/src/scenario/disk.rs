@@ -20,6 +20,10 @@ use crate::report::Budget;
 
 /// Where so much of the machine is busy, client and server together set the speed, and CPU decides.
 const ALL_BUSY: f64 = 0.95;
+/// CPU seconds a GB above what has to be.
+const CHEAP: Budget = Budget::AtMost(0.15);
+/// Speed beside what can be.
+const QUICK: Budget = Budget::AtLeast(0.8);
 /// The least capacity that a disk may have.
 pub(super) const LEAST_CAPACITY: u64 = 512 << 20;
 
@@ -243,14 +247,13 @@ impl Disk {
         let speed = bench.row(format!("{what}: speed"), own, "GB/s");
         bench.keep(speed.note(note));
         let extra = disk.cpu_per_gb() - memory.cpu_per_gb();
-        let cheap = Budget::AtMost(0.15);
         let note = format!(
             "{:.3} from disk, {:.3} in memory",
             disk.cpu_per_gb(),
             memory.cpu_per_gb()
         );
         let cpu = bench.row(format!("{what}: CPU above a hit in memory"), extra, "s/GB");
-        bench.keep(cpu.within(cheap).note(note));
+        bench.keep(cpu.within(CHEAP).note(note));
         let best = fio.iter().map(|(engine, speeds)| (mean(speeds), engine));
         let best =
             best.max_by(|(one, _), (other, _)| one.gb_per_second.total_cmp(&other.gb_per_second));
@@ -263,7 +266,7 @@ impl Disk {
             "x",
         );
         let mut ratio = ratio
-            .within(Budget::AtLeast(0.8))
+            .within(QUICK)
             .stretch(0.95)
             .figure(format!("{own:.2} GB/s"))
             .note(format!(
@@ -273,11 +276,29 @@ impl Disk {
                 best.cpu_seconds_per_gb
             ));
         if ratio.met == Some(false) && busy >= ALL_BUSY {
-            ratio = ratio.judged(cheap.is_met_by(extra));
+            ratio = ratio.judged(CHEAP.is_met_by(extra));
             ratio
                 .note
                 .push_str("; all cores were busy, so that CPU decides");
         }
         bench.keep(ratio);
+        Self::judge_by_floors(bench, what, turns, best);
+    }
+
+    /// What the device costs whoever reads it is not the node's, nor is the time of one after the other: rows beside what is budgeted
+    /// by itself.
+    fn judge_by_floors(bench: &mut Bench, what: &str, turns: &Turns, fio: Speed) {
+        let Turns { disk, memory, .. } = turns;
+        let extra = disk.cpu_per_gb() - memory.cpu_per_gb() - fio.cpu_seconds_per_gb;
+        let what_cpu = format!("{what}: CPU above a hit in memory and fio");
+        let cpu = bench.row(what_cpu, extra, "s/GB");
+        bench.keep(cpu.within(CHEAP));
+        let [own, in_memory] = [disk, memory].map(|it| it.outcome.gb_per_second());
+        let in_turns = 1.0 / (1.0 / fio.gb_per_second + 1.0 / in_memory.max(1e-9));
+        let what_speed = format!("{what}: speed beside fio and then memory");
+        let speed = bench.row(what_speed, own / in_turns, "x");
+        let note = format!("one after the other they give {in_turns:.2} GB/s");
+        let speed = speed.within(QUICK).stretch(0.95).note(note);
+        bench.keep(speed);
     }
 }
