@@ -107,6 +107,24 @@ impl Memory {
         }))
     }
 
+    /// Makes memory ready ahead of those who need it until `end`, on threads that block. Without it they wait for the system
+    /// to find and clear what they take.
+    pub async fn prepare(self, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        loop {
+            let account = Arc::clone(&self.0);
+            let prepared = tokio::task::spawn_blocking(move || account.slots.prepare());
+            // That it panicked is said elsewhere. Without it nothing is wrong but what is written above.
+            if prepared.await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = self.0.slots.short() => {}
+                () = &mut end => return,
+            }
+        }
+    }
+
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
         self.0.limit

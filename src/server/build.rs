@@ -65,6 +65,10 @@ impl Node {
         let memory = Memory::new(memory::Config {
             limit: config.memory.limit.0,
         });
+        let stopping = background.clone();
+        let end = async move { stopping.stopping().await };
+        let prepare = memory.clone().prepare(end);
+        background.on(fills).spawn("memory", prepare);
         let records = Records::new(
             records::Config {
                 capacity: memory.records_capacity(),

@@ -71,6 +71,16 @@ impl Slots {
         }
     }
 
+    /// Waits until slots are short of memory that is ready. For one caller.
+    pub(super) async fn short(&self) {
+        self.slabs.short().await;
+    }
+
+    /// Makes memory ready for the next slots. Takes the kernel some time.
+    pub(super) fn prepare(&self) {
+        self.slabs.prepare();
+    }
+
     /// Takes a slot back.
     pub(super) fn give_back(&self, slot: Slot) {
         match slot {

@@ -7,11 +7,16 @@
 //! A slab is of one size for as long as any of its slots is in use. Free slots keep their memory, up to a bound, for the next buffer
 //! of their size; a slab all of whose slots are free, for one of any size. What is beyond the bound is given back: whole slabs
 //! first, then single slots, which are not used again before all of their slab is free: their huge page is in pieces.
+//!
+//! A huge page that was not in use has to be cleared, and on a virtual machine the host has to find memory for it first, which can
+//! take milliseconds. While the tiers fill, somebody does that ahead of those who need it ([`Slabs::prepare`]).
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use super::mapping::{HUGE_PAGE, Mapping, Run};
 use super::{SIZES, bytes_of};
@@ -19,11 +24,16 @@ use super::{SIZES, bytes_of};
 /// Bytes of free slots that keep their memory: enough for the bursts in which blocks that come from disks push out others.
 const KEPT: usize = 64 << 20;
 
+/// Bytes of free slots that are to have memory ahead of need: a slab of each size that is in parts, and more for the next reader.
+const AHEAD: usize = 8 << 20;
+
 /// The slabs of one account.
 pub(super) struct Slabs {
     state: Mutex<State>,
     /// Bytes of memory that free slots may have.
     bound: usize,
+    /// Told when they have less than [`AHEAD`].
+    short: Notify,
 }
 
 #[derive(Default)]
@@ -87,6 +97,7 @@ impl Slabs {
         Self {
             state: Mutex::default(),
             bound,
+            short: Notify::new(),
         }
     }
 
@@ -94,6 +105,11 @@ impl Slabs {
     pub(super) fn take(&self, size: usize) -> Slot {
         let mut state = self.lock();
         if let Some(slot) = state.take(size) {
+            let short = state.kept < AHEAD;
+            drop(state);
+            if short {
+                self.short.notify_one();
+            }
             return slot;
         }
         let number = state.bare();
@@ -106,7 +122,28 @@ impl Slabs {
         let leaving = state.surplus(self.bound);
         drop(state);
         self.empty(leaving);
+        self.short.notify_one();
         slot
+    }
+
+    /// Waits until free slots have less memory than there is to be ahead of need. For one caller.
+    pub(super) async fn short(&self) {
+        self.short.notified().await;
+    }
+
+    /// Gives memory to slabs until free slots have enough for what comes next. Takes the kernel some time.
+    pub(super) fn prepare(&self) {
+        loop {
+            let mut state = self.lock();
+            if state.kept >= AHEAD.min(self.bound) {
+                return;
+            }
+            let number = state.bare();
+            let run = state.slabs[index(number)].run;
+            drop(state);
+            run.populate();
+            self.lock().prepared(number);
+        }
     }
 
     /// Takes a slot back.
@@ -186,6 +223,15 @@ impl State {
         self.cut(number, size);
         self.kept += HUGE_PAGE;
         self.take(size).expect("the last slab has free slots")
+    }
+
+    /// Puts a slab that has memory now where any size may have it.
+    fn prepared(&mut self, number: u32) {
+        let slab = &mut self.slabs[index(number)];
+        (slab.size, slab.free, slab.lost) = (0, all(0), 0);
+        self.kept += HUGE_PAGE;
+        // What was in use before is in some core's cache and comes first.
+        self.idle.push_front(number);
     }
 
     /// A slab without memory, on no list.
@@ -370,6 +416,41 @@ mod tests {
         assert_eq!(state.idle.len() + state.bare.len(), state.slabs.len());
     }
 
+    #[tokio::test]
+    async fn what_is_taken_was_given_memory_ahead() {
+        let slabs = Slabs::default();
+        slabs.prepare();
+        let prepared = |slabs: &Slabs| {
+            let state = slabs.lock();
+            (state.kept, state.idle.len(), state.bare.len())
+        };
+        assert_eq!(prepared(&slabs), (AHEAD, 4, 28));
+        let taken = [slabs.take(4), slabs.take(0), slabs.take(2)];
+        assert_eq!(prepared(&slabs).1, 1);
+        slabs.short().await;
+        slabs.prepare();
+        assert_eq!(prepared(&slabs).2, 27);
+        taken.into_iter().for_each(|slot| slabs.give_back(slot));
+        // All of it and what was given back is free, and nobody is short of it.
+        assert_eq!(prepared(&slabs), (10 * MIB, 5, 27));
+        slabs.give_back(slabs.take(4));
+        slabs.prepare();
+        assert_eq!(prepared(&slabs).1, 5);
+    }
+
+    #[tokio::test]
+    async fn who_has_to_wait_for_memory_asks_for_more_ahead() {
+        let slabs = Slabs::keeping(4 * MIB);
+        let slot = slabs.take(4);
+        slabs.short().await;
+        slabs.prepare();
+        let state = slabs.lock();
+        assert_eq!((state.kept, state.idle.len()), (5 * MIB, 2));
+        drop(state);
+        slabs.give_back(slot);
+        assert_eq!(slabs.lock().kept, 4 * MIB);
+    }
+
     #[test]
     fn nobody_gets_what_another_has_and_nothing_in_use_is_lost() {
         let slabs = Slabs::keeping(2 * MIB);
@@ -381,7 +462,9 @@ mod tests {
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(seed);
                 let draw = usize::try_from(random >> 40).expect("24 bits");
-                if held.len() > 60 || draw % 3 == 0 && !held.is_empty() {
+                if draw % 64 == 0 {
+                    slabs.prepare();
+                } else if held.len() > 60 || draw % 3 == 0 && !held.is_empty() {
                     let (slot, size, mark) = held.swap_remove(draw % held.len());
                     assert_eq!(ends(&slot, size), (mark, mark));
                     slabs.give_back(slot);
