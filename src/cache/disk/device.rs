@@ -32,6 +32,10 @@ const MOST_READS: usize = 32;
 const LEAST_TABLES: u64 = 1 << 20;
 const LEAST_QUEUE: u64 = 8 << 20;
 
+/// The most memory for what waits to be written to all disks: a part of the working memory, which is 4 GiB at most and also for
+/// fills.
+const MOST_QUEUES: u64 = 512 << 20;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -91,13 +95,14 @@ impl Disk {
         let metrics = means.metrics.disk.of(&config.path.to_string_lossy());
         metrics.enter(DiskState::Out);
         metrics.capacity.set(gauge(config.capacity));
-        let share = |part: u64, least: u64| {
-            let bytes = (means.memory_limit / part / disks.max(1)).max(least);
+        let share = |all: u64, least: u64| {
+            let bytes = (all / disks.max(1)).max(least);
             usize::try_from(bytes).unwrap_or(usize::MAX)
         };
+        let queues = (means.memory_limit / 16).min(MOST_QUEUES);
         Self {
-            inbox: Inbox::new(share(32, LEAST_QUEUE), means.tuning.gather),
-            table_bytes: share(64, LEAST_TABLES),
+            inbox: Inbox::new(share(queues, LEAST_QUEUE), means.tuning.gather),
+            table_bytes: share(means.memory_limit / 64, LEAST_TABLES),
             config,
             metrics,
             purging,
