@@ -13,8 +13,8 @@ use crate::origin::{Origin, Set, Terms};
 use crate::progress::Progress;
 use crate::report::{About, Baseline, Report};
 use crate::scenario::settings::{
-    Chunked, Cold, Disk, FioTable, Herd, Hits, Memory, Ranges, Rate, Restart, Slow, Small, Soak,
-    Tail, Tls, Training, Ttfb,
+    Chunked, Cold, Disk, FioTable, Herd, Hits, Memory, Ranges, Rate, Restart, Scale, Slow, Small,
+    Soak, Tail, Tls, Training, Ttfb,
 };
 use crate::scenario::{Bench, quick};
 
@@ -77,6 +77,8 @@ enum Command {
     Memory(Memory),
     /// Hits in memory beside nginx and Varnish.
     Hits(Hits),
+    /// Hits in memory on 1, 2, 4, ... cores, up to half of the machine's; the others load.
+    Scale(Scale),
     /// Hits in memory over TLS beside nginx.
     Tls(Tls),
     /// Misses one after another: the first byte, beside the origin itself.
@@ -265,6 +267,7 @@ fn name(command: &Command) -> &'static str {
         Command::All => "all",
         Command::Memory(_) => "memory",
         Command::Hits(_) => "hits",
+        Command::Scale(_) => "scale",
         Command::Tls(_) => "tls",
         Command::Ttfb(_) => "ttfb",
         Command::Cold(_) => "cold",
@@ -290,6 +293,7 @@ async fn scenarios(bench: &mut Bench, command: Command) -> anyhow::Result<()> {
         Command::All => all(bench).await,
         Command::Memory(settings) => settings.run(bench).await,
         Command::Hits(settings) => settings.run(bench).await,
+        Command::Scale(settings) => settings.run(bench).await,
         Command::Tls(settings) => settings.run(bench).await,
         Command::Ttfb(settings) => settings.run(bench).await,
         Command::Cold(settings) => settings.run(bench).await,
@@ -313,6 +317,7 @@ async fn all(bench: &mut Bench) -> anyhow::Result<()> {
     defaults::<Memory>().run(bench).await?;
     defaults::<Rate>().run(bench).await?;
     defaults::<Hits>().run(bench).await?;
+    defaults::<Scale>().run(bench).await?;
     defaults::<Tls>().run(bench).await?;
     defaults::<Ttfb>().run(bench).await?;
     defaults::<Cold>().run(bench).await?;

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod config;
+mod cores;
 mod disk;
 mod elsewhere;
 mod fio;
@@ -13,6 +14,7 @@ mod server;
 mod varnish;
 
 pub(crate) use config::{Freshness, NodeConfig};
+pub(crate) use cores::{Moved, start_on, steps, usable};
 pub(crate) use disk::{DiskFigures, told};
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use fio::{Engine, Fio, Speed};

@@ -33,9 +33,12 @@ pub(super) async fn start(
 ) -> anyhow::Result<Nginx> {
     std::fs::create_dir_all(folder.join("temporary"))?;
     let (port, tls_port) = (free_port()?, free_port()?);
+    // nginx itself counts those that the machine has.
+    let cores = std::thread::available_parallelism()?;
     let text = filled(
         TEMPLATE,
         &[
+            ("WORKERS", cores.to_string()),
             ("FOLDER", folder.display().to_string()),
             ("CAPACITY", capacity.to_string()),
             ("ORIGIN", origin.to_string()),

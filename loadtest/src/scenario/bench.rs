@@ -46,6 +46,10 @@ impl Measured {
         self.cost.cpu.as_secs_f64() * 1e6 / (self.outcome.answers.max(1)) as f64
     }
 
+    pub(crate) fn answers_a_second(&self) -> f64 {
+        self.outcome.answers as f64 / self.outcome.elapsed.as_secs_f64().max(1e-9)
+    }
+
     /// Joins another round of the same.
     pub(crate) fn add(&mut self, other: &Self) {
         self.outcome.add(&other.outcome);

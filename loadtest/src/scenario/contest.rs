@@ -160,7 +160,7 @@ impl Case {
             Figure::of(rounds.map(|it| it.outcome.latency_at(quantile)).collect()).median
         };
         let (of, unit): (fn(&Measured) -> f64, _) = match self.cpu {
-            Cpu::Request => (answers_a_second, "1/s"),
+            Cpu::Request => (Measured::answers_a_second, "1/s"),
             Cpu::Gb => (|it| it.outcome.gb_per_second(), "GB/s"),
         };
         let speed = runs.figure(of);
@@ -174,8 +174,4 @@ impl Case {
         let row = bench.row(name, speed.median, unit);
         bench.keep(row.note(note));
     }
-}
-
-fn answers_a_second(run: &Measured) -> f64 {
-    run.outcome.answers as f64 / run.outcome.elapsed.as_secs_f64().max(1e-9)
 }

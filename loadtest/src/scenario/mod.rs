@@ -15,6 +15,7 @@ mod quick;
 mod ranges;
 mod rate;
 mod restart;
+mod scale;
 mod shape;
 mod sides;
 mod slow;
@@ -42,6 +43,7 @@ pub(crate) mod settings {
     pub(crate) use super::ranges::Ranges;
     pub(crate) use super::rate::Rate;
     pub(crate) use super::restart::Restart;
+    pub(crate) use super::scale::Scale;
     pub(crate) use super::slow::Slow;
     pub(crate) use super::small::Small;
     pub(crate) use super::soak::Soak;

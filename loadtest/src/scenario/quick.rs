@@ -3,8 +3,8 @@
 use super::Bench;
 use super::far::Far;
 use super::settings::{
-    Chunked, Cold, Disk, Herd, Hits, Memory, Ranges, Rate, Restart, Slow, Small, Soak, Tail, Tls,
-    Training, Ttfb,
+    Chunked, Cold, Disk, Herd, Hits, Memory, Ranges, Rate, Restart, Scale, Slow, Small, Soak, Tail,
+    Tls, Training, Ttfb,
 };
 use super::shape::{RANGES, SHAPES};
 use super::training::Mode;
@@ -110,6 +110,13 @@ async fn side_by_side(bench: &mut Bench) -> anyhow::Result<()> {
         toy: true,
     };
     hits.run(bench).await?;
+    let scale = Scale {
+        memory: 256 * MIB,
+        rounds: 1,
+        seconds: 0,
+        check_one_in: 1,
+    };
+    scale.run(bench).await?;
     let tls = Tls {
         memory: 256 * MIB,
         rounds: 1,
