@@ -83,7 +83,7 @@ impl Setup {
             cores: Some(Arc::clone(&cores)),
             clock: Clock::system(),
             metrics: Arc::clone(&metrics),
-            memory_limit: 256 * MIB,
+            memory_limit: 128 * MIB,
             tuning: self.tuning,
         };
         World {
