@@ -24,7 +24,7 @@ use super::{SIZES, bytes_of};
 /// Bytes of free slots that keep their memory: enough for the bursts in which blocks that come from disks push out others.
 const KEPT: usize = 64 << 20;
 
-/// Bytes of free slots that are to have memory ahead of need: a slab of each size that is in parts, and more for the next reader.
+/// Bytes of free slots that are to have memory ahead of need: some blocks for those who come next, beside slabs that are in parts.
 const AHEAD: usize = 8 << 20;
 
 /// The slabs of one account.
@@ -32,7 +32,7 @@ pub(super) struct Slabs {
     state: Mutex<State>,
     /// Bytes of memory that free slots may have.
     bound: usize,
-    /// Told when they have less than [`AHEAD`].
+    /// Told when they have less than [`AHEAD`], by a slab or more.
     short: Notify,
 }
 
@@ -105,7 +105,7 @@ impl Slabs {
     pub(super) fn take(&self, size: usize) -> Slot {
         let mut state = self.lock();
         if let Some(slot) = state.take(size) {
-            let short = state.kept < AHEAD;
+            let short = state.is_short(self.bound);
             drop(state);
             if short {
                 self.short.notify_one();
@@ -126,7 +126,7 @@ impl Slabs {
         slot
     }
 
-    /// Waits until free slots have less memory than there is to be ahead of need. For one caller.
+    /// Waits until free slots have less memory than there is to be ahead of need. For the one who then prepares it.
     pub(super) async fn short(&self) {
         self.short.notified().await;
     }
@@ -135,7 +135,7 @@ impl Slabs {
     pub(super) fn prepare(&self) {
         loop {
             let mut state = self.lock();
-            if state.kept >= AHEAD.min(self.bound) {
+            if !state.is_short(self.bound) {
                 return;
             }
             let number = state.bare();
@@ -223,6 +223,11 @@ impl State {
         self.cut(number, size);
         self.kept += HUGE_PAGE;
         self.take(size).expect("the last slab has free slots")
+    }
+
+    /// Whether free slots are a slab short of what they are to have ahead, or more.
+    fn is_short(&self, bound: usize) -> bool {
+        self.kept + HUGE_PAGE <= AHEAD.min(bound)
     }
 
     /// Puts a slab that has memory now where any size may have it.
@@ -425,7 +430,7 @@ mod tests {
             (state.kept, state.idle.len(), state.bare.len())
         };
         assert_eq!(prepared(&slabs), (AHEAD, 4, 28));
-        let taken = [slabs.take(4), slabs.take(0), slabs.take(2)];
+        let taken = [4, 4, 0, 2].map(|size| slabs.take(size));
         assert_eq!(prepared(&slabs).1, 1);
         slabs.short().await;
         slabs.prepare();
@@ -445,7 +450,7 @@ mod tests {
         slabs.short().await;
         slabs.prepare();
         let state = slabs.lock();
-        assert_eq!((state.kept, state.idle.len()), (5 * MIB, 2));
+        assert_eq!((state.kept, state.idle.len()), (3 * MIB, 1));
         drop(state);
         slabs.give_back(slot);
         assert_eq!(slabs.lock().kept, 4 * MIB);
