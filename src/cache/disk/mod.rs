@@ -168,7 +168,14 @@ impl Disks {
         for disk in &disks {
             let cores = means.cores.as_ref().map_or(0, |cores| cores.count());
             match Queues::new(cores) {
-                Ok(queues) => attend(disk, &Arc::new(queues)),
+                Ok(queues) => {
+                    let sharing = cores - queues.of_cores().len();
+                    if sharing > 0 {
+                        let path = disk.config.path.display();
+                        info!(%path, "{sharing} of {cores} cores share one queue of this disk's reads: fs.aio-max-nr allows no more");
+                    }
+                    attend(disk, &Arc::new(queues));
+                }
                 // Once: the same holds for all.
                 Err(error) if !std::mem::replace(&mut told, true) => {
                     info!(%error, "asynchronous reads cannot be used: {error}; disks are read from threads");
