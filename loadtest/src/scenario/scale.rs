@@ -1,5 +1,5 @@
-//! Hits in memory on more and more cores: how speed grows with them. Servers get up to half of the machine's cores; who loads them
-//! gets the other half each time, so that only the servers differ.
+//! Hits in memory on more and more cores: how speed grows with them, and what a request costs then. Servers get up to half of the
+//! machine's cores; who loads them gets the other half each time, so that only the servers differ.
 
 use std::sync::Arc;
 use std::time::Duration;
