@@ -211,6 +211,9 @@ def document(step, answer):
     body = answer.body
     if step.operation == "GetObject" and answer.status in (200, 206):
         return None
+    if step.operation == "GetBucketPolicy" and answer.status == 200:
+        # JSON, which names the bucket.
+        return body.decode(errors="replace")
     if not body.lstrip().startswith(b"<"):
         return None
     try:

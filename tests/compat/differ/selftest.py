@@ -35,6 +35,7 @@ def replace(it, old, new):
 OBJECT = answer(200, b"content", ("etag", '"e"'), ("content-length", "7"), ("x-amz-meta-a", "1"), ("x-amz-meta-a", "2"))
 LISTING = answer(200, DOCUMENT, ("content-type", "application/xml"), ("content-length", str(len(DOCUMENT))))
 PAGE = answer(200, DOCUMENT.replace(b"</ListBucketResult>", TOKEN % base64.b64encode(WALK)), ("content-type", "application/xml"))
+POLICY = answer(200, b'{"Resource":"arn:aws:s3:::b/*","Effect":"Allow"}', ("content-type", "application/json"))
 REFUSAL = answer(404, ERROR, ("content-type", "application/xml"))
 
 # True answer, what is falsified in it.
@@ -56,6 +57,8 @@ FALSIFIED = [
     (LISTING, lambda it: setattr(it, "body", it.body[:-1])),
     (LISTING, lambda it: replace(it, b"<Name>renamed<", b"<Name>b<")),
     (PAGE, lambda it: replace(it, base64.b64encode(WALK), base64.b64encode(WALK.replace(b"a[", b"b[")))),
+    (POLICY, lambda it: replace(it, b"Allow", b"Deny")),
+    (POLICY, lambda it: replace(it, b":renamed/", b":other/")),
     (REFUSAL, lambda it: replace(it, b"NoSuchKey", b"NoSuchBucket")),
     (REFUSAL, lambda it: replace(it, b"gone", b"lost")),
     (REFUSAL, lambda it: setattr(it, "body", b"")),
@@ -67,6 +70,7 @@ SAME = [
     (LISTING, lambda it: replace(it, b"<Contents>", b"<Contents>\n  ")),
     (LISTING, lambda it: None),
     (PAGE, lambda it: replace(it, base64.b64encode(WALK), base64.b64encode(OTHER_WALK))),
+    (POLICY, lambda it: None),
     (REFUSAL, lambda it: replace(it, b"<HostId>h", b"<HostId>i")),
 ]
 
@@ -80,9 +84,9 @@ def check():
     for cases, wanted in ((FALSIFIED, True), (SAME, False)):
         for number, (true, falsify) in enumerate(cases):
             other = copy.deepcopy(true)
-            other.body = other.body.replace(b"<Name>b<", b"<Name>renamed<")
+            other.body = other.body.replace(b"<Name>b<", b"<Name>renamed<").replace(b":::b/", b":::renamed/")
             falsify(other)
-            operation = "GetObject" if true is OBJECT else "ListObjects"
+            operation = "GetObject" if true is OBJECT else "GetBucketPolicy" if true is POLICY else "ListObjects"
             step = world.Step(operation, "GET", "plain", "key" if true is OBJECT else None)
             if bool(compare.differences(step, true, views[0], other, views[1])) != wanted:
                 raise Blind(f"case {number} of {'those that differ' if wanted else 'those that are the same'}")
