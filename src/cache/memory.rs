@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use foyer::{Cache, CacheBuilder, EvictionConfig, S3FifoConfig};
+use foyer::CacheEntry;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Wanted;
 use super::disk::{Epoch, Pages};
+use super::shards::Shards;
 use crate::memory::Buffer;
 use crate::types::BodyDigest;
 use crate::types::layout::{BLOCK, PAGE, block_of};
@@ -34,6 +36,14 @@ impl Key {
             block,
             floor: wanted.floor,
         }
+    }
+
+    fn hash64(&self) -> u64 {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.body.0.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.block.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.floor.0.to_be_bytes());
+        xxh3_64(&bytes)
     }
 }
 
@@ -113,36 +123,31 @@ fn covers(outer: &Range<u64>, inner: &Range<u64>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
+/// Bytes of a shard at least: it evicts by itself, and must hold many blocks to choose well.
+const LEAST_SHARD: u64 = 128 << 20;
+
 /// Locks for read-modify-write of entries; a power of two, and more than the cores of any machine.
 const LOCKS: usize = 256;
 
 /// The tier.
 pub struct Tier {
-    blocks: Cache<Key, Arc<Block>>,
+    blocks: Shards<Key, Arc<Block>>,
     locks: Vec<Mutex<()>>,
 }
 
 impl Tier {
     /// A tier of `capacity` bytes.
     pub fn new(capacity: u64) -> Self {
-        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
-        // A shard evicts by itself: it must hold many blocks to choose well.
-        let shards = (capacity / (128 << 20)).clamp(1, 64).next_power_of_two();
-        let blocks = CacheBuilder::new(capacity)
-            .with_name("blocks")
-            .with_shards(shards)
-            .with_eviction_config(EvictionConfig::S3Fifo(S3FifoConfig::default()))
-            .with_weighter(|_: &Key, block: &Arc<Block>| block.weight())
-            .build();
+        let weight = |_: &Key, block: &Arc<Block>| block.weight();
         Self {
-            blocks,
+            blocks: Shards::new("blocks", capacity, LEAST_SHARD, weight),
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
         }
     }
 
     /// The bytes from `offset` on, as far as they lie together in one buffer; none where `offset` is not held.
     pub fn read(&self, wanted: &Wanted, offset: u64) -> Option<Held> {
-        let entry = self.blocks.get(&Key::of(wanted, block_of(offset)))?;
+        let entry = self.get(&Key::of(wanted, block_of(offset)))?;
         let extent = entry.value().find(offset)?;
         let from = usize::try_from(offset - extent.range.start).expect("an extent fits in memory");
         let marked = &extent.marked;
@@ -156,7 +161,11 @@ impl Tier {
     /// Says that the block of `offset` was not read for the last time: it outlives those that nobody has asked for since they came.
     pub fn expect(&self, wanted: &Wanted, offset: u64) {
         // Looking is an access.
-        drop(self.blocks.get(&Key::of(wanted, block_of(offset))));
+        drop(self.get(&Key::of(wanted, block_of(offset))));
+    }
+
+    fn get(&self, key: &Key) -> Option<CacheEntry<Key, Arc<Block>>> {
+        self.blocks.of(key.hash64()).get(key)
     }
 
     /// The first run of bytes in `range` that is not held, cut at the end of `range`; none where all of it is held.
@@ -189,15 +198,14 @@ impl Tier {
 
     fn put(&self, wanted: &Wanted, start: u64, buffer: Buffer, marked: bool) {
         let key = Key::of(wanted, block_of(start));
-        let lock =
-            &self.locks[usize::try_from(self.blocks.hash(&key)).unwrap_or(usize::MAX) % LOCKS];
+        let lock = &self.locks[usize::try_from(key.hash64() >> 32).unwrap_or(usize::MAX) % LOCKS];
         let _serial = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.blocks.get(&key);
+        let held = self.get(&key);
         let held = held.map_or_else(Arc::default, |entry| Arc::clone(entry.value()));
         // What adds nothing never enters the tier's account: on the way out it would go past the limit.
         if !held.covers(&(start..start + buffer.filled() as u64)) {
             let block = held.with(Extent::new(start, buffer, marked));
-            self.blocks.insert(key, Arc::new(block));
+            self.blocks.of(key.hash64()).insert(key, Arc::new(block));
         }
     }
 
@@ -205,7 +213,7 @@ impl Tier {
     pub fn pages(&self, wanted: &Wanted, block: u32) -> Pages {
         let key = Key::of(wanted, block);
         // Looked for first, as that does not count as an access.
-        if !self.blocks.contains(&key) {
+        if !self.blocks.of(key.hash64()).contains(&key) {
             return Pages::default();
         }
         let start = u64::from(block) * BLOCK;
@@ -230,7 +238,7 @@ impl Tier {
 
     fn held_until(&self, wanted: &Wanted, mut offset: u64, end: u64) -> u64 {
         while offset < end {
-            let entry = self.blocks.get(&Key::of(wanted, block_of(offset)));
+            let entry = self.get(&Key::of(wanted, block_of(offset)));
             match entry.as_ref().and_then(|entry| entry.value().find(offset)) {
                 Some(extent) => offset = extent.range.end,
                 None => break,
@@ -241,7 +249,7 @@ impl Tier {
 
     /// Where the next extent at or after `offset` begins, in the same block.
     fn next_held(&self, wanted: &Wanted, offset: u64) -> Option<u64> {
-        let entry = self.blocks.get(&Key::of(wanted, block_of(offset)))?;
+        let entry = self.get(&Key::of(wanted, block_of(offset)))?;
         entry
             .value()
             .extents

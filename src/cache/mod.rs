@@ -7,6 +7,7 @@
 
 pub mod disk;
 pub mod memory;
+pub mod shards;
 pub mod small;
 
 use std::ops::Range;

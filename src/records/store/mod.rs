@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use foyer::{Cache, CacheBuilder, S3FifoConfig};
+use foyer::Cache;
 use tokio::sync::oneshot;
 
 use crate::cache::disk::Epoch;
+use crate::cache::shards::Shards;
 use crate::clock::Clock;
 use crate::types::{BodyId, CanonicalObject, Subject};
 
@@ -22,13 +23,16 @@ use super::epochs::{Epochs, SLOTS, Ticket};
 use super::protocol::{Effects, Machine};
 use super::{Config, Record, saved};
 
+/// Bytes of a shard of records at least: some hundred of them, so that it chooses well whom it evicts.
+const LEAST_SHARD: u64 = 512 << 10;
+
 /// Everything that the node knows about objects. The only member of its cluster.
 pub struct Records {
     clock: Clock,
     /// Tells this life of the node from every other.
     boot: u128,
     epochs: Arc<Epochs>,
-    known: Cache<Subject, Known>,
+    known: Shards<Subject, Known>,
     protocol: Mutex<Protocol>,
 }
 
@@ -64,17 +68,13 @@ impl Records {
     /// No records. Believes what it stores for ever, as there is no other member that could write.
     pub fn new(config: Config, clock: Clock) -> Arc<Self> {
         let epochs = Arc::new(Epochs::new(SLOTS));
-        let known = CacheBuilder::new(usize::try_from(config.capacity).unwrap_or(usize::MAX))
-            .with_name("records")
-            .with_eviction_config(S3FifoConfig::default())
-            .with_weighter(|_: &Subject, known: &Known| known.record.weight())
-            .build();
+        let weight = |_: &Subject, known: &Known| known.record.weight();
         let machine = Machine::alone(Arc::clone(&epochs));
         Arc::new(Self {
             boot: boot(&clock),
             clock,
             epochs,
-            known,
+            known: Shards::new("records", config.capacity, LEAST_SHARD, weight),
             protocol: Mutex::new(Protocol {
                 machine,
                 waiting: HashMap::new(),
@@ -87,7 +87,8 @@ impl Records {
         // The epoch before the record: what is stored or begun in between makes it old, not new.
         let key = subject.object.hash64();
         let ticket = self.epochs.ticket(key);
-        let known = self.known.get(subject).map(|entry| entry.value().clone());
+        let known = self.known.of(key).get(subject);
+        let known = known.map(|entry| entry.value().clone());
         let is_current = |known: &Known| {
             known.ticket == ticket && self.epochs.is_current(&known.ticket, || self.clock.now())
         };
@@ -129,7 +130,7 @@ impl Records {
         }
         // Under the lock of the writes: once `begin` has returned nothing is stored under an epoch before it.
         let _writes = self.protocol();
-        let overtaken = self.known.get(subject).is_some_and(|entry| {
+        let overtaken = self.known(subject).get(subject).is_some_and(|entry| {
             let there = entry.value();
             let asked = |record: &Record| (record.epoch, record.fetched_at);
             there.ticket == *ticket && asked(&there.record) > asked(&record)
@@ -141,7 +142,7 @@ impl Records {
             record: Arc::clone(&record),
             ticket: *ticket,
         };
-        self.known.insert(subject.clone(), known);
+        self.known(subject).insert(subject.clone(), known);
         Ok(record)
     }
 
@@ -169,14 +170,16 @@ impl Records {
             false => (self.epochs.first_ticket(key), None),
         };
         let _writes = self.protocol();
-        if !self.epochs.covers(&ticket, key) || self.known.contains(subject) {
+        if !self.epochs.covers(&ticket, key) || self.known(subject).contains(subject) {
             return false;
         }
-        let record = Arc::new(Record {
+        let record = Record {
             fetched_at,
             ..saved.record
-        });
-        self.known.insert(subject.clone(), Known { record, ticket });
+        };
+        let record = Arc::new(record);
+        self.known(subject)
+            .insert(subject.clone(), Known { record, ticket });
         true
     }
 
@@ -190,9 +193,10 @@ impl Records {
     pub fn forget(&self, subject: &Subject, body: &BodyId) -> bool {
         let _writes = self.protocol();
         let names_it = |record: &Record| record.body == *body;
-        let forgets = (self.known.get(subject)).is_none_or(|entry| names_it(&entry.value().record));
+        let forgets =
+            (self.known(subject).get(subject)).is_none_or(|entry| names_it(&entry.value().record));
         if forgets {
-            self.known.remove(subject);
+            self.known(subject).remove(subject);
         }
         forgets
     }
@@ -226,6 +230,10 @@ impl Records {
         protocol.wait(write, effects)
     }
 
+    fn known(&self, subject: &Subject) -> &Cache<Subject, Known> {
+        self.known.of(subject.object.hash64())
+    }
+
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
         // The machine has no state between two statements that a panic could leave half done: it does not panic.
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
@@ -235,8 +243,7 @@ impl Records {
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Records")
-            .field("entries", &self.known.entries())
-            .field("usage", &self.known.usage())
+            .field("known", &self.known)
             .finish_non_exhaustive()
     }
 }

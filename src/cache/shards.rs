@@ -1,0 +1,59 @@
+//! One cache made of several of foyer's.
+//!
+//! Whoever looks something up in a foyer cache counts four references to the cache itself, on two lines of memory that
+//! all cores share and its own shards do not divide. So each shard here is a cache with one shard.
+
+use std::fmt;
+
+use foyer::{Cache, CacheBuilder, EvictionConfig, S3FifoConfig};
+
+/// Caches that divide their entries by hash.
+pub struct Shards<K: foyer::Key, V: foyer::Value>(Box<[Cache<K, V>]>);
+
+impl<K: foyer::Key, V: foyer::Value> Shards<K, V> {
+    /// Caches of `capacity` together, which `weight` weighs and S3-FIFO evicts: as many as leave each `least`, up to 64.
+    pub fn new(
+        name: &'static str,
+        capacity: u64,
+        least: u64,
+        weight: impl Fn(&K, &V) -> usize + Copy + Send + Sync + 'static,
+    ) -> Self {
+        let count = (capacity / least).clamp(1, 64).next_power_of_two();
+        let each = usize::try_from(capacity / count).unwrap_or(usize::MAX);
+        let one = |_| {
+            CacheBuilder::new(each)
+                .with_name(name)
+                .with_shards(1)
+                .with_eviction_config(EvictionConfig::S3Fifo(S3FifoConfig::default()))
+                .with_weighter(weight)
+                .build()
+        };
+        Self((0..count).map(one).collect())
+    }
+
+    /// The cache of everything that has this hash, which must be spread over all 64 bits.
+    pub fn of(&self, hash: u64) -> &Cache<K, V> {
+        let shards = self.0.len() as u64;
+        &self.0[usize::try_from(hash % shards).expect("there are 64 at most")]
+    }
+
+    /// What all entries weigh.
+    pub fn usage(&self) -> usize {
+        self.0.iter().map(Cache::usage).sum()
+    }
+
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.0.iter().map(Cache::entries).sum()
+    }
+}
+
+impl<K: foyer::Key, V: foyer::Value> fmt::Debug for Shards<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shards")
+            .field("count", &self.0.len())
+            .field("entries", &self.entries())
+            .field("usage", &self.usage())
+            .finish()
+    }
+}
