@@ -28,6 +28,7 @@ pub mod origin;
 pub mod clock;
 pub mod memory;
 pub mod net;
+pub mod per_core;
 pub mod tasks;
 pub mod telemetry;
 pub mod types;

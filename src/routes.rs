@@ -202,11 +202,26 @@ pub struct Wildcard {
 }
 
 /// The table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Routes {
     named: BTreeMap<BucketName, Arc<Route>>,
     wildcard: Option<Wildcard>,
     origins: HashMap<OriginName, NamedOrigin>,
+}
+
+/// Shares no route with the original: [`Copies`](crate::per_core::Copies) are made of it.
+impl Clone for Routes {
+    fn clone(&self) -> Self {
+        let named = self.named.iter();
+        let apart = |(name, route): (&BucketName, &Arc<Route>)| {
+            (name.clone(), Arc::new(Route::clone(route)))
+        };
+        Self {
+            named: named.map(apart).collect(),
+            wildcard: self.wildcard.clone(),
+            origins: self.origins.clone(),
+        }
+    }
 }
 
 impl Routes {

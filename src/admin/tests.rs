@@ -40,7 +40,7 @@ fn gateway(folder: &Path, metrics: &Arc<Metrics>, clock: &Clock) -> Arc<Gateway>
         Keeping::default(),
     );
     Arc::new(Gateway::new(
-        Routes::new(vec![origin], vec![route], None),
+        &Routes::new(vec![origin], vec![route], None),
         Records::new(records::Config { capacity: 1 << 20 }, clock.clone()),
         Memory::new(memory::Config { limit: 64 << 20 }),
         Arc::clone(metrics),

@@ -20,6 +20,24 @@ pub struct Auth {
     grants: HashMap<Arc<str>, Vec<Grant>>,
 }
 
+/// Shares nothing with the original whose references are counted: [`Copies`](crate::per_core::Copies) are made of it.
+impl Clone for Auth {
+    fn clone(&self) -> Self {
+        let apart = |(id, identity): (&String, &Identity)| {
+            let identity = Identity {
+                access_key_id: identity.access_key_id.clone(),
+                principal: Arc::new(Principal::clone(&identity.principal)),
+                secret: Secret::new(identity.secret.expose()),
+            };
+            (id.clone(), identity)
+        };
+        Self {
+            identities: self.identities.iter().map(apart).collect(),
+            grants: self.grants.clone(),
+        }
+    }
+}
+
 /// Who signs with an access key, and the key's secret.
 #[derive(Debug, Clone)]
 pub struct Identity {

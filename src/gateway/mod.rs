@@ -17,7 +17,6 @@ pub mod write;
 use std::sync::Arc;
 use std::{fmt, mem};
 
-use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
@@ -28,6 +27,7 @@ use crate::cache::disk::Disks;
 use crate::cache::small::Small;
 use crate::clock::Clock;
 use crate::memory::{Memory, Pool, Reservation};
+use crate::per_core::Copies;
 use crate::records::Records;
 use crate::routes::Routes;
 use crate::tasks::{Tasks, Threads};
@@ -41,7 +41,7 @@ pub use error::Error;
 /// The node's knowledge and means, and every request that passes between clients and origins.
 #[derive(Debug)]
 pub struct Gateway {
-    pub(crate) routes: ArcSwap<Routes>,
+    pub(crate) routes: Copies<Routes>,
     pub(crate) records: Arc<Records>,
     pub(crate) memory: Memory,
     pub(crate) tiers: Arc<Tiers>,
@@ -62,7 +62,7 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway over `routes` whose bytes are all on `memory`'s account.
     pub fn new(
-        routes: Routes,
+        routes: &Routes,
         records: Arc<Records>,
         memory: Memory,
         metrics: Arc<Metrics>,
@@ -70,7 +70,7 @@ impl Gateway {
         clock: Clock,
     ) -> Self {
         Self {
-            routes: ArcSwap::from_pointee(routes),
+            routes: Copies::new(routes),
             records,
             tiers: Arc::new(Tiers::new(
                 memory.tier_capacity(),
@@ -133,8 +133,8 @@ impl Gateway {
     }
 
     /// Puts a new table of routes in place; requests under way go on with the old one.
-    pub fn reroute(&self, routes: Routes) {
-        self.routes.store(Arc::new(routes));
+    pub fn reroute(&self, routes: &Routes) {
+        self.routes.store(routes);
     }
 }
 

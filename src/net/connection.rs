@@ -35,7 +35,8 @@ pub(super) struct Terms {
     pub(super) tls: Option<Tls>,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) tasks: Tasks,
+    /// Of this connection alone: each of its requests counts a reference.
+    pub(super) tasks: Arc<Tasks>,
 }
 
 /// Counts a connection for as long as it lives, also when its task is cancelled.
@@ -158,7 +159,7 @@ mod tests {
             tls: None,
             limits,
             metrics: Arc::default(),
-            tasks: Tasks::default(),
+            tasks: Arc::default(),
         };
         let (mut client, server) = tokio::io::duplex(4096);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));

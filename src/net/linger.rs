@@ -5,6 +5,7 @@
 //! the answer goes out. A client that waits for `100 Continue` is not made to send anything.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,15 +30,15 @@ pub struct RequestBody {
     incoming: Option<Incoming>,
     /// Whether the client sends nothing until it is told to.
     waits: bool,
-    tasks: Tasks,
+    tasks: Arc<Tasks>,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, tasks: &Tasks) -> Self {
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, tasks: &Arc<Tasks>) -> Self {
         Self {
             incoming: Some(incoming),
             waits: headers.contains_key(header::EXPECT),
-            tasks: tasks.clone(),
+            tasks: Arc::clone(tasks),
         }
     }
 }

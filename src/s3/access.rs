@@ -17,13 +17,13 @@ use tracing::{Span, field};
 
 use crate::clock::{Clock, Moment};
 use crate::telemetry::Metrics;
-use crate::telemetry::s3::Answered;
+use crate::telemetry::s3::{Answered, S3Counts};
 use crate::types::{Body, BoxError, Operation, OperationName, Principal, Source, Target};
 
 /// What is known of a request while it is served.
 pub(super) struct Entry {
     clock: Clock,
-    metrics: Arc<Metrics>,
+    counts: Arc<S3Counts>,
     started: Moment,
     pub(super) request_id: Arc<str>,
     client: SocketAddr,
@@ -41,7 +41,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(
         clock: &Clock,
-        metrics: &Arc<Metrics>,
+        metrics: &Metrics,
         request_id: Arc<str>,
         client: SocketAddr,
         method: http::Method,
@@ -59,7 +59,7 @@ impl Entry {
         );
         Self {
             clock: clock.clone(),
-            metrics: Arc::clone(metrics),
+            counts: metrics.s3.own(),
             started: clock.now(),
             request_id,
             client,
@@ -127,7 +127,7 @@ impl Entry {
     fn tell(&self, bytes: u64, first_byte: Option<Duration>, complete: bool) {
         let duration = self.elapsed();
         let first_byte = first_byte.unwrap_or(duration);
-        self.metrics.s3.count(Answered {
+        self.counts.count(Answered {
             operation: self.operation,
             source: self.source,
             status: self.status,

@@ -11,7 +11,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
@@ -27,6 +26,7 @@ use super::error::{Code, Refusal};
 use super::lane::Lane;
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
+use crate::per_core::Copies;
 
 /// What a presigned URL covers unless it says otherwise.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -43,7 +43,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     /// A verifier that reads secrets from `auth` as it is at each request, and bears clocks that differ by `skew`.
-    pub(super) fn new(auth: Arc<ArcSwap<Auth>>, skew: Duration, clock: Clock) -> Self {
+    pub(super) fn new(auth: Arc<Copies<Auth>>, skew: Duration, clock: Clock) -> Self {
         let seconds = u32::try_from(skew.as_secs()).unwrap_or(u32::MAX);
         Self {
             service: service(Arc::clone(&auth), seconds),
@@ -156,7 +156,7 @@ impl Verifier {
     }
 }
 
-fn service(auth: Arc<ArcSwap<Auth>>, skew: u32) -> S3Service {
+fn service(auth: Arc<Copies<Auth>>, skew: u32) -> S3Service {
     let mut config = S3Config::default();
     config.presigned_url_max_skew_time_secs = skew;
     let mut builder = S3ServiceBuilder::new(Nothing);
@@ -270,7 +270,7 @@ fn refusal(document: &[u8]) -> Refusal {
 #[derive(Debug, Clone, Default)]
 struct Slot(Arc<OnceLock<String>>);
 
-struct Secrets(Arc<ArcSwap<Auth>>);
+struct Secrets(Arc<Copies<Auth>>);
 
 #[async_trait::async_trait]
 impl S3Auth for Secrets {

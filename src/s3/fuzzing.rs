@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, Method};
@@ -21,6 +20,7 @@ use super::query::{self, Query};
 use super::{form, headers, payload, target};
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
+use crate::per_core::Copies;
 use crate::types::{BoxError, Operation, Principal, Secret, Target};
 
 pub use super::form::fuzzing::allows;
@@ -119,7 +119,7 @@ pub async fn lane(head: Head<'_>) -> Option<[Option<String>; 2]> {
         secret: secret.clone(),
     };
     let auth = Arc::new(Auth::new(vec![(identity, Vec::new())], Vec::new()));
-    let swapped = Arc::new(ArcSwap::from(Arc::clone(&auth)));
+    let swapped = Arc::new(Copies::new(&*auth));
     let verifier = Verifier::new(swapped, Duration::from_secs(900), clock.clone());
     let now = Timestamp::try_from(clock.wall()).ok()?;
     let now = now.strftime(TIME).to_string();

@@ -82,8 +82,8 @@ impl Lane {
         let identity = auth.identity(&signed.access_key_id)?;
         let text = string_to_sign(parts, signed)?;
         let signs = |key: &hmac::Key| signing::signs(key, &text, &signed.signature);
-        match self.known(signed, &identity.secret) {
-            Some(known) => signs(&known.key).then_some(identity),
+        match self.with_key(signed, &identity.secret, signs) {
+            Some(holds) => holds.then_some(identity),
             None => {
                 let key = signing::key(&identity.secret, &signed.date, &signed.region);
                 signs(&key).then(|| {
@@ -105,11 +105,18 @@ impl Lane {
         apart.is_ok_and(|apart| apart <= self.skew)
     }
 
-    fn known(&self, signed: &Signed, secret: &Secret) -> Option<Arc<Known>> {
+    /// What `judge` says of the key that is remembered; none where there is none. It is lent: references are counted on a
+    /// line of memory that all cores would share.
+    fn with_key<T>(
+        &self,
+        signed: &Signed,
+        secret: &Secret,
+        judge: impl FnOnce(&hmac::Key) -> T,
+    ) -> Option<T> {
         let keys = self.keys.load();
         let mut known = keys.get(&signed.access_key_id)?.iter();
         let known = known.find(|it| it.date == signed.date && it.region == signed.region)?;
-        (known.secret == *secret).then(|| Arc::clone(known))
+        (known.secret == *secret).then(|| judge(&known.key))
     }
 
     /// Keeps the key of a signature that held, in the place of the oldest where its access key has many.

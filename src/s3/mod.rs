@@ -31,7 +31,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -50,6 +49,7 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::gateway::read::ReadMethod;
 use crate::gateway::{Answer, Context, Gateway};
+use crate::per_core::{Copies, PerCore};
 use crate::telemetry::Metrics;
 use crate::telemetry::traces::continue_trace;
 use crate::types::{
@@ -90,12 +90,12 @@ impl Default for Config {
 /// The door in front of a gateway.
 pub struct Door<G = Gateway> {
     gateway: Arc<G>,
-    auth: Arc<ArcSwap<Auth>>,
+    auth: Arc<Copies<Auth>>,
     verifier: Verifier,
     metrics: Arc<Metrics>,
     clock: Clock,
     ids: RequestIds,
-    anonymous: Arc<Principal>,
+    anonymous: PerCore<Arc<Principal>>,
     domains: Vec<String>,
     skew: Duration,
     node: HeaderValue,
@@ -115,7 +115,7 @@ impl<G: Backend> Door<G> {
     pub fn new(
         config: Config,
         gateway: Arc<G>,
-        auth: Arc<ArcSwap<Auth>>,
+        auth: Arc<Copies<Auth>>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
@@ -127,7 +127,7 @@ impl<G: Backend> Door<G> {
             metrics,
             clock,
             ids: RequestIds::new(&config.node),
-            anonymous: Arc::new(Principal::anonymous()),
+            anonymous: PerCore::new(|| Arc::new(Principal::anonymous())),
             domains: config.domains,
             skew: config.skew,
             node: node.unwrap_or(HeaderValue::from_static("forebay")),
@@ -226,7 +226,7 @@ impl<G: Backend> Door<G> {
         let Claim::Signed(signed) = &claim else {
             return Ok(Caller {
                 claim,
-                principal: Arc::clone(&self.anonymous),
+                principal: Arc::clone(self.anonymous.own()),
                 secret: None,
             });
         };

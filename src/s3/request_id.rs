@@ -8,12 +8,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
+use crate::per_core::PerCore;
+
+/// How many requests a core answers before it uses ids of the next one: more than it ever will.
+const RANGE_BITS: u32 = 48;
+
 /// Makes ids that differ from each other, and from those of other nodes and other runs.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     /// The node's own, and random in each process: the standard library seeds its hashers from the system.
     seed: u64,
-    next: AtomicU64,
+    /// Each core counts in a range of its own.
+    next: PerCore<AtomicU64>,
 }
 
 /// The second id of a request (`x-amz-id-2`, `HostId`), which SDKs expect beside the first: Base64 of 128 bits.
@@ -21,15 +27,16 @@ pub(super) struct HostId([u8; 24]);
 
 impl RequestIds {
     pub(super) fn new(node: &str) -> Self {
+        let mut ranges = (0..).step_by(1 << RANGE_BITS);
         Self {
             seed: RandomState::new().hash_one(node),
-            next: AtomicU64::new(0),
+            next: PerCore::new(|| AtomicU64::new(ranges.next().unwrap_or_default())),
         }
     }
 
     /// The next id: 16 hexadecimal digits, as S3's are.
     pub(super) fn next(&self) -> Arc<str> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.next.own().fetch_add(1, Ordering::Relaxed);
         let id = xxh3_64_with_seed(&number.to_be_bytes(), self.seed);
         let mut digits = [0; 16];
         hex::encode_to_slice(id.to_be_bytes(), &mut digits).expect("8 bytes make 16 digits");

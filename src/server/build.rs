@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use hyper::{Request, Response};
 
 use super::disks::{self, Kept};
@@ -16,6 +15,7 @@ use crate::memory::{self, Memory};
 use crate::net::RequestBody;
 use crate::origin::directory::Directory;
 use crate::origin::s3::S3;
+use crate::per_core::Copies;
 use crate::records::{self, Records};
 use crate::routes::{NamedOrigin, Route, Routes, Wildcard};
 use crate::s3::{self, Door};
@@ -28,7 +28,7 @@ pub(super) struct Node {
     door: Door<Gateway>,
     gateway: Arc<Gateway>,
     kept: Kept,
-    auth: Arc<ArcSwap<Auth>>,
+    auth: Arc<Copies<Auth>>,
     origins: Mutex<Origins>,
     metrics: Arc<Metrics>,
 }
@@ -78,7 +78,7 @@ impl Node {
         let kept = disks::open(config, metrics, clock, (background, cores)).await;
         let metrics = Arc::clone(metrics);
         let gateway = Gateway::new(
-            routes,
+            &routes,
             records,
             memory,
             Arc::clone(&metrics),
@@ -88,7 +88,7 @@ impl Node {
         .with_disks(Arc::clone(&kept.disks), Arc::clone(&kept.small))
         .filling_on(fills);
         let gateway = Arc::new(gateway);
-        let auth = Arc::new(ArcSwap::from_pointee(auth));
+        let auth = Arc::new(Copies::new(&auth));
         let door = s3::Config {
             domains: config.listen.s3.domains.clone(),
             node: config.node.name.clone(),
@@ -118,8 +118,8 @@ impl Node {
         let current = self.origins().clone();
         let origins = origins(config, &self.metrics, &current).await?;
         let (routes, auth) = (routes(config, &origins), auth(&config.access)?);
-        self.gateway.reroute(routes);
-        self.auth.store(Arc::new(auth));
+        self.gateway.reroute(&routes);
+        self.auth.store(&auth);
         *self.origins() = origins;
         Ok(())
     }

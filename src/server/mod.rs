@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
 use crate::origin::Origin;
+use crate::per_core::PerCore;
 use crate::tasks::{Cores, Tasks, Threads};
 use crate::telemetry::{self, Exporter, Metrics};
 use crate::types::Problems;
@@ -201,9 +202,10 @@ pub async fn start(
         metrics: Arc::clone(&metrics),
         cores: cores.clone(),
     };
-    let handler = Arc::clone(&node);
+    // References are counted for each request.
+    let nodes = Arc::new(PerCore::new(|| Arc::new(Arc::clone(&node))));
     net::serve(listener, &s3_tasks, move |request, peer| {
-        let node = Arc::clone(&handler);
+        let node = Arc::clone(nodes.own());
         // It is handed on a few times before it is polled.
         Box::pin(async move { node.handle(request, peer).await })
     });

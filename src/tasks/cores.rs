@@ -3,7 +3,6 @@
 //! A task that waits for a socket is woken, runs and writes on one thread; nobody else is woken to look for work meanwhile, and
 //! what it touched last is in that core's cache. In return the tasks have to be shared out evenly from the start.
 
-use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,12 +11,10 @@ use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+use crate::per_core;
+
 /// The most threads that block for all cores together, as for one runtime of Tokio's.
 const BLOCKING: usize = 512;
-
-thread_local! {
-    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
-}
 
 /// As many threads as the machine has cores. Each ends once this and its seats are dropped; what still runs there is cancelled.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ impl Cores {
 
     /// The number of the core that the caller runs on, from 0 on; none where it runs on other threads.
     pub fn current() -> Option<usize> {
-        NUMBER.get()
+        per_core::current()
     }
 }
 
@@ -90,7 +87,7 @@ impl Core {
 }
 
 fn run(runtime: Runtime, number: usize, ended: oneshot::Receiver<()>) {
-    NUMBER.set(Some(number));
+    per_core::settle(number);
     // Nothing is ever sent: it ends with the sender.
     let _ = runtime.block_on(ended);
     runtime.shutdown_background();

@@ -38,6 +38,15 @@ impl Histogram {
         self.sum_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Counts all that `other` has counted.
+    pub fn add(&self, other: &Self) {
+        for (own, other) in self.buckets.iter().zip(&other.buckets) {
+            own.fetch_add(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let sum = other.sum_micros.load(Ordering::Relaxed);
+        self.sum_micros.fetch_add(sum, Ordering::Relaxed);
+    }
+
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.buckets

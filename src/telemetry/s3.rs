@@ -2,11 +2,13 @@
 //!
 //! Fixed tables indexed by the enums' own order, so that counting is one atomic addition and no label is ever looked up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::histogram::Histogram;
 use super::metrics::Counter;
 use super::sample::{Sample, Value, Visit};
+use crate::per_core::PerCore;
 use crate::types::{OperationName, Source};
 
 const OPERATIONS: usize = OperationName::ALL.len();
@@ -18,8 +20,12 @@ const UNKNOWN: &str = "unknown";
 type ByClass = [Counter; CLASSES.len()];
 
 /// The door's metrics.
+#[derive(Debug, Default)]
+pub struct S3Metrics(PerCore<Arc<S3Counts>>);
+
+/// What one core counts of it.
 #[derive(Debug)]
-pub struct S3Metrics {
+pub struct S3Counts {
     /// One row per operation, the last for requests whose operation was never known.
     requests: Vec<[ByClass; SOURCES]>,
     response_bytes: [Counter; SOURCES],
@@ -27,7 +33,7 @@ pub struct S3Metrics {
     duration: [Histogram; SOURCES],
 }
 
-impl Default for S3Metrics {
+impl Default for S3Counts {
     fn default() -> Self {
         Self {
             requests: std::iter::repeat_with(Default::default)
@@ -52,7 +58,7 @@ pub struct Answered {
     pub duration: Duration,
 }
 
-impl S3Metrics {
+impl S3Counts {
     /// Counts a request.
     pub fn count(&self, answered: Answered) {
         let operation = answered.operation.map_or(OPERATIONS, |name| name as usize);
@@ -63,20 +69,40 @@ impl S3Metrics {
         self.first_byte[source].record(answered.first_byte);
         self.duration[source].record(answered.duration);
     }
+}
+
+impl S3Metrics {
+    /// Where a request that comes on this core is to be counted.
+    pub fn own(&self) -> Arc<S3Counts> {
+        Arc::clone(self.0.own())
+    }
 
     /// The requests counted so far, of every operation, source and status.
     pub fn requests(&self) -> u64 {
-        let counters = self.requests.iter().flatten().flatten();
-        counters.map(Counter::get).sum()
+        let tables = self.0.iter().flat_map(|counts| &counts.requests);
+        tables.flatten().flatten().map(Counter::get).sum()
+    }
+
+    fn sum(&self, counter: impl Fn(&S3Counts) -> &Counter) -> u64 {
+        self.0.iter().map(|counts| counter(counts).get()).sum()
+    }
+
+    fn merge(&self, histogram: impl Fn(&S3Counts) -> &Histogram) -> Histogram {
+        let merged = Histogram::default();
+        for counts in self.0.iter() {
+            merged.add(histogram(counts));
+        }
+        merged
     }
 }
 
 impl Visit for S3Metrics {
     fn visit(&self, yield_sample: &mut dyn FnMut(Sample<'_>)) {
         let names = OperationName::ALL.iter().map(|name| name.as_str());
-        for (operation, row) in names.chain([UNKNOWN]).zip(&self.requests) {
-            for (source, counters) in Source::ALL.iter().zip(row) {
-                for (class, counter) in CLASSES.iter().zip(counters) {
+        for (row, operation) in names.chain([UNKNOWN]).enumerate() {
+            for source in Source::ALL {
+                for (column, class) in CLASSES.iter().enumerate() {
+                    let value = self.sum(|counts| &counts.requests[row][source as usize][column]);
                     yield_sample(Sample {
                         name: "forebay_s3_requests_total",
                         help: "Requests answered, by operation, source of the answer and class of the status",
@@ -85,12 +111,12 @@ impl Visit for S3Metrics {
                             ("source", source.as_str()),
                             ("status", class),
                         ],
-                        value: Value::Counter(counter.get()),
+                        value: Value::Counter(value),
                     });
                 }
             }
         }
-        let mut by_source = |name, help, source: &Source, value| {
+        let mut by_source = |name, help, source: Source, value: Value<'_>| {
             yield_sample(Sample {
                 name,
                 help,
@@ -98,28 +124,31 @@ impl Visit for S3Metrics {
                 value,
             });
         };
-        for (source, counter) in Source::ALL.iter().zip(&self.response_bytes) {
+        for source in Source::ALL {
+            let bytes = self.sum(|counts| &counts.response_bytes[source as usize]);
             by_source(
                 "forebay_s3_response_bytes_total",
                 "Bytes of answers' bodies, by source of the answer",
                 source,
-                Value::Counter(counter.get()),
+                Value::Counter(bytes),
             );
         }
-        for (source, histogram) in Source::ALL.iter().zip(&self.first_byte) {
+        for source in Source::ALL {
+            let histogram = self.merge(|counts| &counts.first_byte[source as usize]);
             by_source(
                 "forebay_s3_first_byte_seconds",
                 "Time from a request's head to the first byte of its answer's body",
                 source,
-                Value::Histogram(histogram),
+                Value::Histogram(&histogram),
             );
         }
-        for (source, histogram) in Source::ALL.iter().zip(&self.duration) {
+        for source in Source::ALL {
+            let histogram = self.merge(|counts| &counts.duration[source as usize]);
             by_source(
                 "forebay_s3_request_duration_seconds",
                 "Time from a request's head to the end of its answer's body",
                 source,
-                Value::Histogram(histogram),
+                Value::Histogram(&histogram),
             );
         }
     }
@@ -142,7 +171,7 @@ mod tests {
     #[test]
     fn a_request_is_counted_under_its_labels() {
         let metrics = S3Metrics::default();
-        metrics.count(Answered {
+        metrics.own().count(Answered {
             operation: Some(OperationName::GetObject),
             source: Source::Memory,
             status: http::StatusCode::PARTIAL_CONTENT,

@@ -3,9 +3,10 @@
 //! What a disk holds may not be shown before every disk's list was read: one disk may know of a purge that another has missed.
 
 use std::io;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -21,9 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Purging {
-    purges: RwLock<Purges>,
-    /// Whether any list was read.
-    known: RwLock<bool>,
+    /// Every read looks at them, and hardly any changes them.
+    purges: ArcSwap<Purges>,
+    /// Held by who changes them: whether any list was read.
+    known: Mutex<bool>,
     /// Disks that were opened, or could not be, at least once.
     arrived: watch::Sender<usize>,
     disks: usize,
@@ -33,29 +35,32 @@ impl Purging {
     /// For so many disks.
     pub(super) fn new(disks: usize) -> Self {
         Self {
-            purges: RwLock::default(),
-            known: RwLock::default(),
+            purges: ArcSwap::default(),
+            known: Mutex::default(),
             arrived: watch::Sender::new(0),
             disks,
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Purges> {
-        self.purges.read().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, bool> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn floor(&self, object: &CanonicalObject) -> Epoch {
-        self.read().floor(object)
+        self.purges.load().floor(object)
     }
 
     pub(super) fn latest(&self) -> Epoch {
-        self.read().latest()
+        self.purges.load().latest()
     }
 
     /// Adds a purge, for this process as yet.
     pub(super) fn add(&self, purge: impl FnOnce(&mut Purges) -> Epoch) -> Epoch {
-        let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
-        purge(&mut purges)
+        let _alone = self.known();
+        let mut purges = Purges::clone(&self.purges.load());
+        let epoch = purge(&mut purges);
+        self.purges.store(Arc::new(purges));
+        epoch
     }
 
     /// Reads the list of a disk that was just opened, and takes it in. `now` is in seconds since 1970.
@@ -63,8 +68,8 @@ impl Purging {
         let Some(content) = opened.folder.purges()? else {
             return Ok(());
         };
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
+        let mut purges = Purges::clone(&self.purges.load());
         match Purges::decode(&content) {
             Ok(list) => purges.merge(&list),
             // Every disk has the same list, as long as it can be written.
@@ -75,8 +80,9 @@ impl Purging {
                 purges.purge_everything(now);
             }
         }
+        self.purges.store(Arc::new(purges));
         *known = true;
-        drop((known, purges));
+        drop(known);
         *opened.purges_written() = Some(content);
         Ok(())
     }
@@ -84,7 +90,7 @@ impl Purging {
     /// Writes the list to a disk, for good, unless it is there.
     pub(super) fn write_to(&self, opened: &Opened) -> io::Result<()> {
         let mut written = opened.purges_written();
-        let content = self.read().encode();
+        let content = self.purges.load().encode();
         if written.as_ref() != Some(&content) {
             opened.folder.write_purges(&content)?;
             *written = Some(content);

@@ -4,6 +4,7 @@
 //! until its origin has answered 412 to a one-byte read with an impossible tag. It is asked once, beside the first read.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
@@ -24,6 +25,8 @@ const MOST_BUCKETS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     known: Mutex<HashMap<OriginFingerprint, Arc<OnceCell<bool>>>>,
+    /// Whether there is one that ignores pins: every read asks, and hardly any origin does.
+    any_refused: AtomicBool,
 }
 
 impl Pins {
@@ -37,19 +40,21 @@ impl Pins {
             }
             Arc::clone(known.entry(source.aim.route.fingerprint).or_default())
         };
-        cell.get_or_try_init(|| ask(source))
-            .await
-            .copied()
-            .unwrap_or(false)
+        let holds = cell.get_or_try_init(|| ask(source)).await;
+        if let Ok(false) = holds {
+            self.any_refused.store(true, Ordering::Release);
+        }
+        holds.copied().unwrap_or(false)
     }
 }
 
 impl Pins {
     /// Whether the bucket's origin is known to ignore `If-Match`.
     pub(super) fn refused(&self, bucket: &OriginFingerprint) -> bool {
-        lock(&self.known)
-            .get(bucket)
-            .is_some_and(|cell| cell.get() == Some(&false))
+        self.any_refused.load(Ordering::Acquire)
+            && lock(&self.known)
+                .get(bucket)
+                .is_some_and(|cell| cell.get() == Some(&false))
     }
 }
 

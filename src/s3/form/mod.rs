@@ -153,7 +153,7 @@ impl<G: Backend> Door<G> {
         let signer = signature::verify(fields, &auth, now, self.skew)?;
         let (principal, policy) = match signer {
             Some((identity, document)) => (identity.principal, Some(document)),
-            None => (Arc::clone(&self.anonymous), None),
+            None => (Arc::clone(self.anonymous.own()), None),
         };
         entry.caller(&principal);
         let policy = policy.map(Policy::parse).transpose()?;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::support::now;
 use super::*;
 use crate::auth::{Grant, Identity};
+use crate::per_core::Copies;
 use crate::s3::auth::Verifier;
 use crate::s3::claim::Claim;
 use crate::s3::signing::EMPTY_SHA256;
@@ -25,7 +26,7 @@ fn auth(secrets: &[(&str, &str)]) -> Arc<Auth> {
 }
 
 fn verifier(auth: &Arc<Auth>) -> Verifier {
-    let swapped = Arc::new(ArcSwap::from(Arc::clone(auth)));
+    let swapped = Arc::new(Copies::new(&**auth));
     Verifier::new(swapped, SKEW, Clock::system())
 }
 

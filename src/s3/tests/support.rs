@@ -14,6 +14,7 @@ use super::super::*;
 use crate::auth::{Grant, Identity};
 use crate::gateway::read::Read;
 use crate::gateway::{self, Error};
+use crate::per_core::Copies;
 use crate::types::{Class, ObjectKey, Tenant, body};
 
 pub(super) const HOST: &str = "127.0.0.1:9000";
@@ -115,7 +116,7 @@ impl World {
             domains: vec!["s3.example.org".to_owned()],
             ..Config::default()
         };
-        let auth = Arc::new(ArcSwap::from_pointee(auth));
+        let auth = Arc::new(Copies::new(&auth));
         let clock = Clock::system();
         let door = Door::new(
             config,

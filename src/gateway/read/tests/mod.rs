@@ -77,7 +77,7 @@ fn world_on(origin: FakeOrigin, keeping: Keeping, terms: Terms, limit: u64) -> W
     let routes = Routes::new(vec![named], vec![route], None);
     let metrics = Arc::new(Metrics::default());
     let gateway = Gateway::new(
-        routes,
+        &routes,
         records,
         memory,
         metrics,

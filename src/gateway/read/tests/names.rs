@@ -24,7 +24,7 @@ async fn an_error_names_the_object_as_the_client_does() {
         Freshness::Always,
     );
     let routes = Routes::new(vec![named], vec![route], None);
-    world.gateway.reroute(routes);
+    world.gateway.reroute(&routes);
     let mut past_the_cache = get("k");
     past_the_cache.is_clear = false;
     for read in [get("k"), past_the_cache] {
