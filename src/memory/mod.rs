@@ -9,7 +9,10 @@
 //! Waiting is first come, first served within a pool, and every wait has a deadline.
 
 pub mod buffer;
+mod entries;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +23,10 @@ use tokio::sync::oneshot;
 
 use crate::types::layout::PAGE;
 
+use self::entries::Entries;
+
 pub use buffer::{Buffer, WeakBuffer, Writer};
+pub use entries::Entry;
 
 /// Who the working memory is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +70,10 @@ const LARGEST_WINDOW: u64 = 64 << 20;
 
 /// The node's memory account. Cheap to clone; clones are the same account.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<Account>);
+pub struct Memory {
+    account: Arc<Account>,
+    entries: Arc<Entries>,
+}
 
 #[derive(Debug)]
 struct Account {
@@ -73,6 +82,8 @@ struct Account {
     tier: AtomicU64,
     bodies: AtomicUsize,
     state: Mutex<State>,
+    /// Whether the entry pool has outgrown its floor. Every answer asks, and hardly ever it changes.
+    crowded: AtomicBool,
     slots: slots::Slots,
 }
 
@@ -97,14 +108,19 @@ impl Memory {
     /// An account over `config.limit` bytes.
     pub fn new(config: Config) -> Self {
         let working = (config.limit / 8 * 3).min(MOST_WORKING);
-        Self(Arc::new(Account {
+        let account = Arc::new(Account {
             limit: config.limit,
             working,
             tier: AtomicU64::new(0),
             bodies: AtomicUsize::new(0),
             state: Mutex::default(),
+            crowded: AtomicBool::new(false),
             slots: slots::Slots::default(),
-        }))
+        });
+        Self {
+            entries: Arc::new(Entries::of(&account)),
+            account,
+        }
     }
 
     /// Makes memory ready ahead of those who need it until `end`, on threads that block. Without it they wait for the system
@@ -112,14 +128,14 @@ impl Memory {
     pub async fn prepare(self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         loop {
-            let account = Arc::clone(&self.0);
+            let account = Arc::clone(&self.account);
             let prepared = tokio::task::spawn_blocking(move || account.slots.prepare());
             // That it panicked is said elsewhere. Without it nothing is wrong but what is written above.
             if prepared.await.is_err() {
                 return;
             }
             tokio::select! {
-                () = self.0.slots.short() => {}
+                () = self.account.slots.short() => {}
                 () = &mut end => return,
             }
         }
@@ -127,27 +143,40 @@ impl Memory {
 
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
-        self.0.limit
+        self.account.limit
     }
 
     /// Bytes for the records.
     pub fn records_capacity(&self) -> u64 {
-        self.0.limit / 32
+        self.account.limit / 32
     }
 
     /// Bytes for cached blocks: what the working memory and the records leave.
     pub fn tier_capacity(&self) -> u64 {
-        self.0.limit - self.0.working - self.records_capacity()
+        self.account.limit - self.account.working - self.records_capacity()
     }
 
     /// Bytes of cached blocks.
     pub fn tier(&self) -> u64 {
-        self.0.tier.load(Ordering::Relaxed)
+        self.account.tier.load(Ordering::Relaxed)
     }
 
     /// Bytes charged to a pool.
     pub fn used(&self, pool: Pool) -> u64 {
-        self.0.lock().used[pool as usize]
+        let charged = self.account.lock().used[pool as usize];
+        match pool {
+            // What cores keep at hand is nobody's yet.
+            Pool::Entry => charged.saturating_sub(self.entries.at_hand()),
+            Pool::Fill | Pool::Upload => charged,
+        }
+    }
+
+    /// A page of the entry pool, for an answer.
+    ///
+    /// # Errors
+    /// [`Exhausted`] where none is free.
+    pub fn enter(&self) -> Result<Entry, Exhausted> {
+        self.entries.enter()
     }
 
     /// Takes `bytes` from a pool if they are free and nobody waits for them.
@@ -155,13 +184,13 @@ impl Memory {
     /// # Errors
     /// [`Exhausted`] where they are not.
     pub fn try_reserve(&self, pool: Pool, bytes: u64) -> Result<Reservation, Exhausted> {
-        let mut state = self.0.lock();
-        if !state.waiting[pool as usize].is_empty() || !self.0.fits(&state, pool, bytes) {
+        let mut state = self.account.lock();
+        if !state.waiting[pool as usize].is_empty() || !self.account.fits(&state, pool, bytes) {
             return Err(Exhausted);
         }
         state.used[pool as usize] += bytes;
         Ok(Reservation {
-            account: Arc::clone(&self.0),
+            account: Arc::clone(&self.account),
             pool,
             bytes,
         })
@@ -178,11 +207,11 @@ impl Memory {
         patience: Duration,
     ) -> Result<Reservation, Exhausted> {
         let granted = {
-            let mut state = self.0.lock();
-            if state.waiting[pool as usize].is_empty() && self.0.fits(&state, pool, bytes) {
+            let mut state = self.account.lock();
+            if state.waiting[pool as usize].is_empty() && self.account.fits(&state, pool, bytes) {
                 state.used[pool as usize] += bytes;
                 return Ok(Reservation {
-                    account: Arc::clone(&self.0),
+                    account: Arc::clone(&self.account),
                     pool,
                     bytes,
                 });
@@ -195,7 +224,7 @@ impl Memory {
             granted
         };
         let mut place = Place {
-            account: &self.0,
+            account: &self.account,
             granted,
         };
         match tokio::time::timeout(patience, &mut place.granted).await {
@@ -207,20 +236,20 @@ impl Memory {
     /// How far ahead of its client one body may be filled, in bytes: its fair share of the working memory, in whole pages,
     /// from one page to 64 MiB.
     pub fn window(&self) -> u64 {
-        let bodies = self.0.bodies.load(Ordering::Relaxed).max(1) as u64;
-        let share = self.0.working / 4 * 3 / bodies;
+        let bodies = self.account.bodies.load(Ordering::Relaxed).max(1) as u64;
+        let share = self.account.working / 4 * 3 / bodies;
         share.clamp(PAGE, LARGEST_WINDOW) / PAGE * PAGE
     }
 
     /// Counts a body among those that share the windows, until the guard is dropped.
     pub fn open_body(&self) -> OpenBody {
-        self.0.bodies.fetch_add(1, Ordering::Relaxed);
-        OpenBody(Arc::clone(&self.0))
+        self.account.bodies.fetch_add(1, Ordering::Relaxed);
+        OpenBody(Arc::clone(&self.account))
     }
 
     /// Bodies that share the windows now.
     pub fn open_bodies(&self) -> usize {
-        self.0.bodies.load(Ordering::Relaxed)
+        self.account.bodies.load(Ordering::Relaxed)
     }
 }
 
@@ -250,6 +279,11 @@ impl Account {
     fn release(self: &Arc<Self>, pool: Pool, bytes: u64) {
         let mut state = self.lock();
         state.used[pool as usize] -= bytes;
+        if pool == Pool::Entry {
+            let used = state.used[Pool::Entry as usize];
+            let crowded = used > self.floor(Pool::Entry);
+            self.crowded.store(crowded, Ordering::Relaxed);
+        }
         self.grant(state);
     }
 
@@ -367,104 +401,5 @@ impl Drop for Charge {
         } else {
             self.account.release(self.pool, self.bytes);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    fn memory() -> Memory {
-        Memory::new(Config { limit: 256 * MIB })
-    }
-
-    #[test]
-    fn the_shares_add_up_to_the_limit() {
-        let memory = memory();
-        assert_eq!(
-            memory.tier_capacity() + memory.records_capacity() + memory.0.working,
-            memory.limit()
-        );
-    }
-
-    #[test]
-    fn no_pool_takes_the_floor_of_another() {
-        let memory = memory();
-        let mut held = Vec::new();
-        while let Ok(reservation) = memory.try_reserve(Pool::Fill, MIB) {
-            held.push(reservation);
-        }
-        assert_eq!(
-            memory.used(Pool::Fill),
-            memory.0.working / 8 * 6,
-            "its floor and all that is shared"
-        );
-        assert!(
-            memory
-                .try_reserve(Pool::Entry, memory.0.working / 8)
-                .is_ok()
-        );
-        assert!(
-            memory
-                .try_reserve(Pool::Upload, memory.0.working / 8)
-                .is_ok()
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiters_are_served_in_order_and_give_up_at_their_deadline() {
-        let memory = memory();
-        let all = memory.0.working / 8 * 6;
-        let held = memory.try_reserve(Pool::Fill, all).expect("all is free");
-        let patience = Duration::from_secs(5);
-        assert_eq!(
-            memory.reserve(Pool::Fill, MIB, patience).await.err(),
-            Some(Exhausted)
-        );
-        let (first, second) = (memory.clone(), memory.clone());
-        let first = async move { first.reserve(Pool::Fill, all, patience).await };
-        let second = async move { second.reserve(Pool::Fill, MIB, patience).await };
-        let release = async move { drop(held) };
-        let (first, second, ()) = tokio::join!(first, second, release);
-        assert!(first.is_ok(), "the first in the queue gets it");
-        assert_eq!(
-            second.err(),
-            Some(Exhausted),
-            "the second does not overtake, and waits no longer than it said"
-        );
-        drop(first);
-        assert_eq!(memory.used(Pool::Fill), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_gives_up_lets_those_behind_pass() {
-        let memory = memory();
-        let all = memory.0.working / 8 * 6;
-        let _held = memory.try_reserve(Pool::Fill, all - MIB).expect("free");
-        let (first, second) = (memory.clone(), memory.clone());
-        let hasty = Duration::from_secs(1);
-        let first = async move { first.reserve(Pool::Fill, 2 * MIB, hasty).await.err() };
-        let second = async move { second.reserve(Pool::Fill, MIB, 5 * hasty).await.is_ok() };
-        let started = tokio::time::Instant::now();
-        assert_eq!(tokio::join!(first, second), (Some(Exhausted), true));
-        assert_eq!(started.elapsed(), hasty);
-        let (left, next) = (memory.clone(), memory.clone());
-        let mut left = Box::pin(async move { left.reserve(Pool::Fill, 2 * MIB, hasty).await });
-        assert!(futures::poll!(&mut left).is_pending());
-        drop(left);
-        assert!(next.try_reserve(Pool::Fill, MIB).is_ok(), "nobody waits");
-    }
-
-    #[test]
-    fn windows_shrink_with_the_number_of_bodies() {
-        let memory = memory();
-        let few: Vec<_> = (0..2).map(|_| memory.open_body()).collect();
-        assert_eq!(memory.window(), 36 * MIB);
-        let many: Vec<_> = (0..254).map(|_| memory.open_body()).collect();
-        assert_eq!(memory.window(), 4 * PAGE);
-        drop((few, many));
-        assert_eq!(memory.window(), 64 * MIB);
     }
 }

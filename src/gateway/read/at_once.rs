@@ -16,7 +16,7 @@ use super::source::Aim;
 use super::{Attempt, Demand, Read, ReadMethod, head, with_entry};
 use crate::cache::memory::Held;
 use crate::gateway::{Answer, Gateway};
-use crate::memory::Reservation;
+use crate::memory::Entry;
 use crate::types::layout::block_of;
 use crate::types::{BodyId, Source};
 
@@ -27,7 +27,7 @@ impl Gateway {
         aim: &Aim,
         read: &Read,
         at_hand: &AtHand,
-        entry: &mut Option<Reservation>,
+        entry: &mut Option<Entry>,
     ) -> Option<Answer> {
         let AtHand::Trusted(record) = at_hand else {
             return None;

@@ -57,11 +57,10 @@ use source::{Aim, Source as From};
 
 use super::forward::in_clients_names;
 use super::{Answer, Context, Error, Gateway};
-use crate::memory::{Pool, Reservation};
+use crate::memory::Entry;
 use crate::origin;
 use crate::records::Record;
 use crate::routes::Route;
-use crate::types::layout::PAGE;
 use crate::types::{Body, BoxError, Source, Subject};
 
 /// Answers past the cache at a time when memory is full; beyond it clients are told to slow down.
@@ -109,7 +108,7 @@ impl Gateway {
             let source = self.source(aim);
             return pass_through(&source, &read, None).await;
         }
-        let Ok(entry) = self.memory.try_reserve(Pool::Entry, PAGE) else {
+        let Ok(entry) = self.memory.enter() else {
             let source = self.source(aim);
             return Box::pin(self.bypass_lane(&source, &read)).await;
         };
@@ -155,7 +154,7 @@ impl Gateway {
         read: Read,
         mut at_hand: AtHand,
         departed: Departed,
-        mut entry: Option<Reservation>,
+        mut entry: Option<Entry>,
     ) -> Result<Answer, Error> {
         let source = Arc::new(self.source(aim));
         let mut confirm = (read.freshness == Demand::Revalidate).then_some(departed);
@@ -215,7 +214,7 @@ impl Gateway {
         read: &Read,
         at_hand: AtHand,
         confirm: Option<Departed>,
-        entry: &mut Option<Reservation>,
+        entry: &mut Option<Entry>,
     ) -> Result<Attempt, Error> {
         let known = match self.know(source, read, at_hand, confirm).await? {
             Ok(known) => known,
@@ -291,7 +290,7 @@ impl Gateway {
         read: &Read,
         known: Known,
         asked: &Asked,
-        entry: &mut Option<Reservation>,
+        entry: &mut Option<Entry>,
     ) -> Result<Attempt, Error> {
         let Known {
             mut record,
@@ -351,7 +350,7 @@ impl Gateway {
 }
 
 /// A body that holds its read's place in memory until it ends.
-fn with_entry<B>(body: B, entry: Option<Reservation>) -> Body
+fn with_entry<B>(body: B, entry: Option<Entry>) -> Body
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {

@@ -272,8 +272,8 @@ async fn overload_goes_past_the_cache_and_then_slows_down() {
     world.origin.put("k", pattern(100, 1), "v1");
     world.read(get("k")).await;
     let mut held = Vec::new();
-    while let Ok(reservation) = world.gateway.memory.try_reserve(Pool::Entry, PAGE) {
-        held.push(reservation);
+    while let Ok(entry) = world.gateway.memory.enter() {
+        held.push(entry);
     }
     let mut past = Vec::new();
     for _ in 0..BYPASS_LANE {
