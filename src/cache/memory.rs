@@ -159,7 +159,7 @@ impl Tier {
     }
 
     /// Says that the block of `offset` was not read for the last time: it outlives those that nobody has asked for since they came.
-    pub fn expect(&self, wanted: &Wanted, offset: u64) {
+    pub fn touch(&self, wanted: &Wanted, offset: u64) {
         // Looking is an access.
         drop(self.get(&Key::of(wanted, block_of(offset))));
     }

@@ -237,7 +237,7 @@ impl Reader {
             // What the disk could not give, the next read finds missing.
             if load.ended().await.is_ok() {
                 let wanted = source.wanted(&body);
-                source.tiers.memory.expect(&wanted, load.range.start);
+                source.tiers.memory.touch(&wanted, load.range.start);
             }
         });
     }
