@@ -7,9 +7,12 @@ use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
 
-/// A value that shares no line of a processor's cache with another, nor one of the pairs of lines that it fetches together.
+/// A value that shares no line of a processor's cache with another, nor one of the pairs of lines that it fetches together. In
+/// an [`Arc`] the counts of references have such a place, too. A type that is only ever used so says it itself
+/// (`#[repr(align(128))]`).
+#[derive(Debug)]
 #[repr(align(128))]
-struct Apart<T>(T);
+pub struct Apart<T>(pub T);
 
 thread_local! {
     static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
@@ -62,7 +65,7 @@ impl<T: fmt::Debug> fmt::Debug for PerCore<T> {
 }
 
 /// A value that all cores read, and that is replaced as a whole. Each core has a clone, so that the references to what it
-/// reads are counted where no other core counts.
+/// reads are counted where no other core counts: what references are counted to must lie apart ([`Apart`]), in clones too.
 #[derive(Debug)]
 pub struct Copies<T>(PerCore<ArcSwap<T>>);
 

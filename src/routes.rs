@@ -72,6 +72,7 @@ pub struct NamedOrigin {
 
 /// What stands behind one bucket.
 #[derive(Debug, Clone)]
+#[repr(align(128))]
 pub struct Route {
     /// The bucket as clients see it.
     pub bucket: BucketName,

@@ -14,6 +14,7 @@ pub use policy::{ActionPattern, Grant, Malformed, ResourcePattern};
 
 /// The identities and policies of the configuration. Immutable: a reload builds another and swaps it whole.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Auth {
     identities: HashMap<String, Identity>,
     /// By the principal's name.

@@ -19,6 +19,7 @@ pub(super) struct Entries(PerCore<Arc<Bank>>);
 
 /// The pages that one core has at hand.
 #[derive(Debug)]
+#[repr(align(128))]
 struct Bank {
     account: Arc<Account>,
     pages: AtomicU64,

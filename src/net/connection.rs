@@ -35,8 +35,7 @@ pub(super) struct Terms {
     pub(super) tls: Option<Tls>,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
-    /// Of this connection alone: each of its requests counts a reference.
-    pub(super) tasks: Arc<Tasks>,
+    pub(super) tasks: Tasks,
 }
 
 /// Counts a connection for as long as it lives, also when its task is cancelled.
@@ -97,9 +96,11 @@ where
     F: Future<Output = Response<Body>>,
 {
     let retires = Instant::now() + jittered(terms.limits.age);
+    // Each request counts a reference to it. It is made here, so that it lies among what this connection's core has.
+    let tasks = Arc::new(terms.tasks.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        let body = RequestBody::new(body, &head.headers, &terms.tasks);
+        let body = RequestBody::new(body, &head.headers, &tasks);
         let answer = handler(Request::from_parts(head, body), peer);
         async move {
             let mut answer = answer.await;
@@ -159,7 +160,7 @@ mod tests {
             tls: None,
             limits,
             metrics: Arc::default(),
-            tasks: Arc::default(),
+            tasks: Tasks::default(),
         };
         let (mut client, server) = tokio::io::duplex(4096);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));

@@ -115,7 +115,7 @@ where
                     tls: tls.clone(),
                     limits,
                     metrics: Arc::clone(&metrics),
-                    tasks: Arc::new(tasks.clone()),
+                    tasks: tasks.clone(),
                 };
                 let handler = handler.clone();
                 tasks.spawn("net.connection", async move {

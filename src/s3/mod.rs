@@ -54,7 +54,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::traces::continue_trace;
 use crate::types::{
     Action, Body, BoxError, BucketName, ObjectKey, Operation, OperationName, Principal, Resource,
-    Secret, Source, Target,
+    Source, Target,
 };
 
 pub use backend::Backend;
@@ -107,7 +107,6 @@ pub struct Door<G = Gateway> {
 struct Caller {
     claim: Claim,
     principal: Arc<Principal>,
-    secret: Option<Secret>,
 }
 
 impl<G: Backend> Door<G> {
@@ -227,14 +226,12 @@ impl<G: Backend> Door<G> {
             return Ok(Caller {
                 claim,
                 principal: Arc::clone(self.anonymous.own()),
-                secret: None,
             });
         };
         let identity = self.verifier.verify(parts, signed, auth).await?;
         Ok(Caller {
             claim,
             principal: Arc::clone(&identity.principal),
-            secret: Some(identity.secret.clone()),
         })
     }
 
@@ -263,7 +260,13 @@ impl<G: Backend> Door<G> {
         operation: Operation,
         body: Body,
     ) -> Result<Answer, Failure> {
-        let upload = payload::upload(&parts.headers, body, &caller.claim, caller.secret.as_ref())?;
+        // Of the rights and secrets that the head was verified by.
+        let signer = match &caller.claim {
+            Claim::Signed(signed) => context.auth.identity(&signed.access_key_id),
+            Claim::Anonymous => None,
+        };
+        let secret = signer.map(|identity| &identity.secret);
+        let upload = payload::upload(&parts.headers, body, &caller.claim, secret)?;
         let request = crate::gateway::Request {
             operation,
             method: parts.method,

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Drain};
 use crate::net::{self, Limits, Tls, TlsFiles};
 use crate::origin::Origin;
-use crate::per_core::PerCore;
+use crate::per_core::{Apart, PerCore};
 use crate::tasks::{Cores, Tasks, Threads};
 use crate::telemetry::{self, Exporter, Metrics};
 use crate::types::Problems;
@@ -203,11 +203,11 @@ pub async fn start(
         cores: cores.clone(),
     };
     // References are counted for each request.
-    let nodes = Arc::new(PerCore::new(|| Arc::new(Arc::clone(&node))));
+    let nodes = Arc::new(PerCore::new(|| Arc::new(Apart(Arc::clone(&node)))));
     net::serve(listener, &s3_tasks, move |request, peer| {
         let node = Arc::clone(nodes.own());
         // It is handed on a few times before it is polled.
-        Box::pin(async move { node.handle(request, peer).await })
+        Box::pin(async move { node.0.handle(request, peer).await })
     });
     readiness.enter(Phase::Ready);
     Ok(Running {

@@ -25,6 +25,7 @@ pub struct S3Metrics(PerCore<Arc<S3Counts>>);
 
 /// What one core counts of it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct S3Counts {
     /// One row per operation, the last for requests whose operation was never known.
     requests: Vec<[ByClass; SOURCES]>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 /// An authenticated caller. Every internal call carries one, so that quotas and audit have somebody to name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[repr(align(128))]
 pub struct Principal {
     /// The identity's name in the configuration, or [`Principal::ANONYMOUS`].
     pub name: Arc<str>,

@@ -10,6 +10,7 @@ use crate::per_core::Copies;
 use crate::s3::auth::Verifier;
 use crate::s3::claim::Claim;
 use crate::s3::signing::EMPTY_SHA256;
+use crate::types::Secret;
 
 const SKEW: Duration = Duration::from_secs(900);
 

@@ -15,7 +15,7 @@ use crate::auth::{Grant, Identity};
 use crate::gateway::read::Read;
 use crate::gateway::{self, Error};
 use crate::per_core::Copies;
-use crate::types::{Class, ObjectKey, Tenant, body};
+use crate::types::{Class, ObjectKey, Secret, Tenant, body};
 
 pub(super) const HOST: &str = "127.0.0.1:9000";
 pub(super) const SECRET: &str = "a secret";
