@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
@@ -67,27 +67,35 @@ impl<T: fmt::Debug> fmt::Debug for PerCore<T> {
 /// A value that all cores read, and that is replaced as a whole. Each core has a clone, so that the references to what it
 /// reads are counted where no other core counts: what references are counted to must lie apart ([`Apart`]), in clones too.
 #[derive(Debug)]
-pub struct Copies<T>(PerCore<ArcSwap<T>>);
+pub struct Copies<T> {
+    own: PerCore<ArcSwap<T>>,
+    /// Held while they are replaced: of two who do, the later one does on every core.
+    storing: Mutex<()>,
+}
 
 impl<T: Clone> Copies<T> {
     /// Clones of `value`, which should share nothing whose references are counted.
     pub fn new(value: &T) -> Self {
-        Self(PerCore::new(|| ArcSwap::from_pointee(value.clone())))
+        Self {
+            own: PerCore::new(|| ArcSwap::from_pointee(value.clone())),
+            storing: Mutex::default(),
+        }
     }
 
     /// The value, for as long as a request takes a look at it.
     pub fn load(&self) -> Guard<Arc<T>> {
-        self.0.own().load()
+        self.own.own().load()
     }
 
     /// The value, to keep.
     pub fn load_full(&self) -> Arc<T> {
-        self.0.own().load_full()
+        self.own.own().load_full()
     }
 
     /// Replaces the value. Until it returns some cores may still read the one before.
     pub fn store(&self, value: &T) {
-        for own in self.0.iter() {
+        let _alone = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        for own in self.own.iter() {
             own.store(Arc::new(value.clone()));
         }
     }
@@ -131,6 +139,6 @@ mod tests {
         let copies = Copies::new(&1);
         assert_eq!((**copies.load(), *copies.load_full()), (1, 1));
         copies.store(&2);
-        assert!(copies.0.iter().all(|own| **own.load() == 2));
+        assert!(copies.own.iter().all(|own| **own.load() == 2));
     }
 }

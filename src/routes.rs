@@ -1,6 +1,6 @@
 //! The table of buckets: which origin, bucket and prefix stand behind a bucket that clients name, and under which rules.
 //!
-//! Immutable: a reload builds a new table and swaps it whole.
+//! Immutable: a reload builds a new table, of which each core has a copy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -204,6 +204,7 @@ pub struct Wildcard {
 
 /// The table.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Routes {
     named: BTreeMap<BucketName, Arc<Route>>,
     wildcard: Option<Wildcard>,

@@ -12,7 +12,8 @@ use crate::types::{Action, BucketName, Operation, Principal, Resource, Secret};
 
 pub use policy::{ActionPattern, Grant, Malformed, ResourcePattern};
 
-/// The identities and policies of the configuration. Immutable: a reload builds another and swaps it whole.
+/// The identities and policies of the configuration. Immutable: a reload builds another, of which
+/// each core has a copy.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Auth {
@@ -21,7 +22,7 @@ pub struct Auth {
     grants: HashMap<Arc<str>, Vec<Grant>>,
 }
 
-/// Shares nothing with the original whose references are counted: [`Copies`](crate::per_core::Copies) are made of it.
+/// Shares nothing with the original whose references a request counts: [`Copies`](crate::per_core::Copies) are made of it.
 impl Clone for Auth {
     fn clone(&self) -> Self {
         let apart = |(id, identity): (&String, &Identity)| {
@@ -139,6 +140,16 @@ mod tests {
             versioned: false,
             extras: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_clone_has_principals_of_its_own() {
+        let (auth, _) = auth(&["s3:GetObject"], &["train/*"]);
+        let clone = auth.clone();
+        let [one, other] =
+            [&auth, &clone].map(|it| &it.identity("FBTRAINER").expect("it is there").principal);
+        assert_eq!(one, other);
+        assert!(!Arc::ptr_eq(one, other));
     }
 
     #[test]

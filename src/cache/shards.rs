@@ -18,7 +18,7 @@ impl<K: foyer::Key, V: foyer::Value> Shards<K, V> {
         least: u64,
         weight: impl Fn(&K, &V) -> usize + Copy + Send + Sync + 'static,
     ) -> Self {
-        let count = (capacity / least).clamp(1, 64).next_power_of_two();
+        let count = (capacity / least).clamp(1, 64);
         let each = usize::try_from(capacity / count).unwrap_or(usize::MAX);
         let one = |_| {
             CacheBuilder::new(each)
@@ -55,5 +55,24 @@ impl<K: foyer::Key, V: foyer::Value> fmt::Debug for Shards<K, V> {
             .field("entries", &self.entries())
             .field("usage", &self.usage())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_have_at_least_so_much_and_share_everything_out() {
+        let shards = |capacity| Shards::new("some", capacity, 100, |_: &u64, _: &u64| 1);
+        let counts = [0, 99, 100, 950, 1 << 20].map(|capacity| shards(capacity).0.len());
+        assert_eq!(counts, [1, 1, 1, 9, 64]);
+        let shards = shards(6_400);
+        for number in 0..640 {
+            shards.of(number).insert(number, number);
+        }
+        assert_eq!((shards.entries(), shards.usage()), (640, 640));
+        assert!(shards.0.iter().all(|one| one.entries() == 10));
+        assert!((0..640).all(|number| shards.of(number).get(&number).is_some()));
     }
 }

@@ -50,10 +50,11 @@ impl Entries {
         if own.take() || own.fetch() {
             return Ok(Entry(Arc::clone(own)));
         }
+        // What others could have is not touched while a core has pages that it does not need.
         for bank in self.0.iter() {
             bank.give_back(u64::MAX);
         }
-        if own.fetch() {
+        if own.fetch_one() {
             Ok(Entry(Arc::clone(own)))
         } else {
             Err(Exhausted)
@@ -70,17 +71,26 @@ impl Bank {
             .is_ok()
     }
 
-    /// Takes a page from the account, and more to have at hand where the pool's floor has them.
+    /// Takes a page from what is left of the pool's floor, and some more to have at hand.
     fn fetch(&self) -> bool {
         let mut state = self.account.lock();
         let used = state.used[Pool::Entry as usize];
-        let within = used + BATCH * PAGE <= self.account.floor(Pool::Entry);
-        let pages = if within { BATCH } else { 1 };
-        let fits = self.account.fits(&state, Pool::Entry, pages * PAGE);
-        if fits {
+        let left = self.account.floor(Pool::Entry).saturating_sub(used) / PAGE;
+        let pages = left.min(BATCH);
+        if pages > 0 {
             state.used[Pool::Entry as usize] += pages * PAGE;
-            self.account.crowded.store(!within, Ordering::Relaxed);
             self.pages.fetch_add(pages - 1, Ordering::Relaxed);
+        }
+        pages > 0
+    }
+
+    /// Takes a page from wherever the pool may have one.
+    fn fetch_one(&self) -> bool {
+        let mut state = self.account.lock();
+        let fits = self.account.fits(&state, Pool::Entry, PAGE);
+        if fits {
+            state.used[Pool::Entry as usize] += PAGE;
+            self.account.see_whether_crowded(&state);
         }
         fits
     }
@@ -97,6 +107,9 @@ impl Bank {
 
     /// Gives so many of the pages at hand back to the account, or all that there are.
     fn give_back(&self, most: u64) {
+        if self.pages.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         let less = |pages: u64| Some(pages.saturating_sub(most));
         let before = self
             .pages
@@ -160,6 +173,19 @@ mod tests {
         drop(held);
         assert_eq!(memory.used(Pool::Entry), 0);
         assert!(charged(&memory) <= floor);
+    }
+
+    #[test]
+    fn the_floor_is_used_up_before_the_pool_goes_beyond_it() {
+        let memory = Memory::new(Config { limit: LEAST_LIMIT });
+        let floor = memory.account.floor(Pool::Entry) / PAGE;
+        let other = memory.entries.0.iter().next().expect("there is a core");
+        assert!(other.fetch());
+        let rest = floor - BATCH;
+        let _held: Vec<_> = (0..rest + 5).map(|_| memory.enter().unwrap()).collect();
+        assert_eq!(memory.used(Pool::Entry), (1 + rest + 5) * PAGE);
+        assert!(charged(&memory) <= floor * PAGE);
+        assert_eq!(other.pages.load(Ordering::Relaxed), 0);
     }
 
     #[test]

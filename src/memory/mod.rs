@@ -276,13 +276,17 @@ impl Account {
         shared + more <= self.working - floors
     }
 
+    fn see_whether_crowded(&self, state: &State) {
+        let used = state.used[Pool::Entry as usize];
+        let crowded = used > self.floor(Pool::Entry);
+        self.crowded.store(crowded, Ordering::Relaxed);
+    }
+
     fn release(self: &Arc<Self>, pool: Pool, bytes: u64) {
         let mut state = self.lock();
         state.used[pool as usize] -= bytes;
         if pool == Pool::Entry {
-            let used = state.used[Pool::Entry as usize];
-            let crowded = used > self.floor(Pool::Entry);
-            self.crowded.store(crowded, Ordering::Relaxed);
+            self.see_whether_crowded(&state);
         }
         self.grant(state);
     }

@@ -260,7 +260,7 @@ impl<G: Backend> Door<G> {
         operation: Operation,
         body: Body,
     ) -> Result<Answer, Failure> {
-        // Of the rights and secrets that the head was verified by.
+        // Of the same configuration as the rights that it was judged by.
         let signer = match &caller.claim {
             Claim::Signed(signed) => context.auth.identity(&signed.access_key_id),
             Claim::Anonymous => None,

@@ -62,3 +62,26 @@ impl HostId {
         std::str::from_utf8(&self.0).expect("Base64 is text")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_count_in_ranges_of_their_own() {
+        let ids = RequestIds::new("node");
+        let mut starts: Vec<_> = ids
+            .next
+            .iter()
+            .map(|own| own.load(Ordering::Relaxed))
+            .collect();
+        starts.dedup();
+        assert!(starts.len() > 1 && starts.is_sorted());
+        assert!(
+            starts
+                .windows(2)
+                .all(|two| two[1] - two[0] == 1 << RANGE_BITS)
+        );
+        assert_ne!(ids.next(), ids.next());
+    }
+}

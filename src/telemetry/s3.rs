@@ -172,22 +172,35 @@ mod tests {
     #[test]
     fn a_request_is_counted_under_its_labels() {
         let metrics = S3Metrics::default();
-        metrics.own().count(Answered {
+        let answered = Answered {
             operation: Some(OperationName::GetObject),
             source: Source::Memory,
             status: http::StatusCode::PARTIAL_CONTENT,
             bytes: 7,
             first_byte: Duration::from_millis(1),
             duration: Duration::from_millis(2),
+        };
+        // On this thread and on a core.
+        metrics.own().count(answered);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                crate::per_core::settle(0);
+                metrics.own().count(answered);
+            });
         });
         let mut seen = Vec::new();
         metrics.visit(&mut |sample| {
             if !sample.value.is_zero() {
                 let labels: Vec<_> = sample.labels.iter().map(|(_, value)| *value).collect();
                 seen.push(format!("{} {}", sample.name, labels.join(" ")));
+                match sample.value {
+                    Value::Counter(value) => assert!([2, 14].contains(&value)),
+                    Value::Histogram(histogram) => assert_eq!(histogram.snapshot().count, 2),
+                    Value::Gauge(value) => unreachable!("no gauge: {value}"),
+                }
             }
         });
-        assert_eq!(metrics.requests(), 1);
+        assert_eq!(metrics.requests(), 2);
         assert_eq!(
             seen,
             [
