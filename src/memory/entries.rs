@@ -1,7 +1,7 @@
 //! The entry pool, page by page: every answer takes one, so that cores keep some at hand and do not wait for the account.
 //!
-//! What is at hand is charged to the pool, and lies within its floor, which nobody else could have. Once the pool has outgrown
-//! its floor pages go straight back, and an answer that would be refused gets what other cores have at hand.
+//! What is at hand is charged to the pool, and lies within its floor, which nobody else could have. Before the pool outgrows
+//! its floor an answer gets what other cores have at hand; beyond it pages go straight back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
