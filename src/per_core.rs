@@ -18,6 +18,12 @@ thread_local! {
     static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
+/// How many cores there are, or fewer where a control group allows less.
+pub fn count() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// Makes the calling thread that of the core `number`, from 0 on.
 pub fn settle(number: usize) {
     NUMBER.set(Some(number));
@@ -35,9 +41,7 @@ pub struct PerCore<T>(Box<[Apart<T>]>);
 impl<T> PerCore<T> {
     /// Values as `make` makes them.
     pub fn new(mut make: impl FnMut() -> T) -> Self {
-        static CORES: OnceLock<usize> = OnceLock::new();
-        let cores = *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
-        Self((0..=cores).map(|_| Apart(make())).collect())
+        Self((0..=count()).map(|_| Apart(make())).collect())
     }
 
     /// The value of the core that the caller runs on.

@@ -106,7 +106,7 @@ async fn pipelined_requests_are_answered_in_order_on_one_connection() {
 #[tokio::test]
 async fn connections_are_shared_out_over_the_cores_and_each_stays_on_its_own() {
     async fn place(_: Request<RequestBody>, _: SocketAddr) -> Response<Body> {
-        let place = Cores::current().map(|core| format!("core {core} "));
+        let place = crate::per_core::current().map(|core| format!("core {core} "));
         Response::new(crate::types::body::full(place.unwrap_or_default()))
     }
     let cores = Arc::new(Cores::new("some-cores").unwrap());

@@ -39,7 +39,7 @@ impl Cores {
     /// # Errors
     /// Where the system has no threads to give.
     pub fn new(name: &str) -> io::Result<Self> {
-        let count = thread::available_parallelism().map_or(1, usize::from);
+        let count = per_core::count();
         let core = |number| Core::new(name, number, count).map(Arc::new);
         (0..count).map(core).collect::<io::Result<_>>().map(Self)
     }
@@ -59,11 +59,6 @@ impl Cores {
     /// A place on each core, in the order of their numbers.
     pub fn seats(&self) -> impl Iterator<Item = Seat> {
         self.0.iter().map(Seat::on)
-    }
-
-    /// The number of the core that the caller runs on, from 0 on; none where it runs on other threads.
-    pub fn current() -> Option<usize> {
-        per_core::current()
     }
 }
 
@@ -122,7 +117,7 @@ mod tests {
         tasks.at(seat).spawn("place", async move {
             let name = thread::current().name().map(str::to_owned);
             // Whoever is to get it waits below.
-            let _ = tell.send((Cores::current(), name));
+            let _ = tell.send((per_core::current(), name));
         });
         told.await.expect("it runs")
     }
@@ -134,7 +129,7 @@ mod tests {
             let place = place(&seat).await;
             assert_eq!(place, (Some(number), Some("some-cores".to_owned())));
         }
-        assert_eq!(Cores::current(), None);
+        assert_eq!(per_core::current(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Aio;
-use crate::tasks::Cores;
+use crate::per_core;
 
 /// See the module.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Queues {
 
     /// The one whose answers are heard where the caller runs, if there is one.
     pub(in super::super) fn mine(&self) -> &Aio {
-        let core = Cores::current().and_then(|core| self.cores.get(core));
+        let core = per_core::current().and_then(|core| self.cores.get(core));
         core.unwrap_or(&self.others)
     }
 
