@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::stall::StallGuard;
-use super::turns::Turns;
+use super::turns::{Lane, Turns};
 use super::{Limits, RequestBody, Tls};
+use crate::per_core::PerCore;
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::types::Body;
@@ -36,6 +37,7 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Tasks,
+    pub(super) lanes: Arc<PerCore<Lane>>,
 }
 
 /// Counts a connection for as long as it lives, also when its task is cancelled.
@@ -113,7 +115,8 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = builder(&terms.limits).serve_connection(TokioIo::new(Turns::new(io)), service);
+    let io = TokioIo::new(Turns::new(io, terms.lanes.own().clone()));
+    let connection = builder(&terms.limits).serve_connection(io, service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -161,6 +164,7 @@ mod tests {
             limits,
             metrics: Arc::default(),
             tasks: Tasks::default(),
+            lanes: Arc::new(PerCore::new(|| Lane::new().0)),
         };
         let (mut client, server) = tokio::io::duplex(4096);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));

@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
+use self::turns::Lane;
+use crate::per_core::PerCore;
 use crate::tasks::{Cores, Tasks};
 use crate::telemetry::Metrics;
 use crate::types::Body;
@@ -84,10 +86,25 @@ where
     H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    tasks.spawn("net.accept", accept(listener, tasks.clone(), handler));
+    let lanes = lanes(listener.cores.as_deref(), tasks);
+    tasks.spawn(
+        "net.accept",
+        accept(listener, tasks.clone(), lanes, handler),
+    );
 }
 
-async fn accept<H, F>(listener: Listener, tasks: Tasks, handler: H)
+/// For the connections of each core, and for those of none.
+fn lanes(cores: Option<&Cores>, tasks: &Tasks) -> Arc<PerCore<Lane>> {
+    let mut seats = cores.into_iter().flat_map(Cores::seats);
+    Arc::new(PerCore::new(|| {
+        let (lane, give) = Lane::new();
+        let tasks = seats.next().map_or(tasks.clone(), |seat| tasks.at(&seat));
+        tasks.spawn("net.turns", give);
+        lane
+    }))
+}
+
+async fn accept<H, F>(listener: Listener, tasks: Tasks, lanes: Arc<PerCore<Lane>>, handler: H)
 where
     H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -116,6 +133,7 @@ where
                     limits,
                     metrics: Arc::clone(&metrics),
                     tasks: tasks.clone(),
+                    lanes: Arc::clone(&lanes),
                 };
                 let handler = handler.clone();
                 tasks.spawn("net.connection", async move {

@@ -1,4 +1,5 @@
-//! Hits while others read what is cold: how much longer the slowest hundredth of them takes than in an idle server.
+//! Hits while others read what is cold, and what is large and in memory: how much longer the slowest hundredth of them takes
+//! than in an idle server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ use crate::report::number;
 
 /// Of the set that is hit, small beside any cache.
 const HOT: u64 = 16 << 20;
+/// Objects that the herd reads from memory.
+const WARM: usize = 4;
 const LENGTH: u64 = 64 << 10;
 
 /// Settings of the scenario `tail`.
@@ -31,10 +34,10 @@ pub(crate) struct Tail {
     /// Between two hits of one client.
     #[arg(long, default_value_t = 20)]
     pub(crate) every_ms: u64,
-    /// Clients that read what is cold, one object after another.
+    /// Clients that read what is cold, and then what is in memory, one object after another.
     #[arg(long, default_value_t = 64)]
     pub(crate) herd: usize,
-    /// Of the cold objects.
+    /// Of the objects that they read.
     #[arg(long, value_parser = parse_size, default_value = "16MiB")]
     pub(crate) size: u64,
     /// Of each run.
@@ -49,9 +52,16 @@ pub(crate) struct Tail {
 #[derive(Default)]
 struct Found {
     idle: Vec<f64>,
-    busy: Vec<f64>,
     hits: Outcome,
-    cold: Outcome,
+    cold: Herd,
+    warm: Herd,
+}
+
+/// What there was beside a herd.
+#[derive(Default)]
+struct Herd {
+    p99: Vec<f64>,
+    read: Outcome,
 }
 
 impl Tail {
@@ -63,12 +73,14 @@ impl Tail {
         let starting = Sides::start(bench, &kinds, self.far.shared());
         let sides = elsewhere.with_tasks_of(starting).await?;
         let hot = Set::new("hot", HOT, 1);
+        let warm: Arc<[Ask]> = whole(&[Set::new("warm", self.size, WARM)]).into();
         let fill = Plan {
             clients: 1,
             check_one_in: 1,
             end: End::Once,
         };
-        let first_pass: Arc<[Ask]> = whole(std::slice::from_ref(&hot)).into();
+        let first_pass = whole(std::slice::from_ref(&hot)).into_iter();
+        let first_pass: Arc<[Ask]> = first_pass.chain(warm.iter().cloned()).collect();
         sides
             .by_turns(bench, 2, fill, |_| Arc::clone(&first_pass))
             .await;
@@ -76,8 +88,21 @@ impl Tail {
         let mut found: Vec<Found> = sides.0.iter().map(|_| Found::default()).collect();
         for round in 0..self.rounds {
             for (server, found) in sides.0.iter().zip(&mut found) {
-                self.round(server, &elsewhere, &asks, (round, found))
-                    .await?;
+                let idle = self.probe(&server.target, &asks).await?;
+                found.idle.push(idle.latency_at(0.99));
+                found.hits.add(&idle);
+                // More than can be read in that time: nothing is asked for twice.
+                let count = self.herd * 1000;
+                let cold = whole(&[Set::new(&format!("cold{round}"), self.size, count)]).into();
+                for (herd, reads) in [
+                    (&mut found.cold, cold),
+                    (&mut found.warm, Arc::clone(&warm)),
+                ] {
+                    let hits = self
+                        .beside(server, &elsewhere, &asks, (reads, herd))
+                        .await?;
+                    found.hits.add(&hits);
+                }
             }
         }
         for (server, found) in sides.0.iter().zip(found) {
@@ -87,32 +112,26 @@ impl Tail {
         bench.end()
     }
 
-    async fn round(
+    /// Hits beside clients that read `reads`.
+    async fn beside(
         &self,
         server: &Server,
         elsewhere: &Elsewhere,
         asks: &Arc<[Ask]>,
-        (round, found): (usize, &mut Found),
-    ) -> anyhow::Result<()> {
-        let idle = self.probe(&server.target, asks).await?;
-        found.idle.push(idle.latency_at(0.99));
-        found.hits.add(&idle);
-        // More than can be read in that time: nothing is asked for twice.
-        let count = self.herd * 1000;
-        let cold: Arc<[Ask]> = whole(&[Set::new(&format!("cold{round}"), self.size, count)]).into();
+        (reads, herd): (Arc<[Ask]>, &mut Herd),
+    ) -> anyhow::Result<Outcome> {
         let plan = Plan {
             clients: self.herd,
             check_one_in: 16,
             end: End::After(Duration::from_secs(self.seconds)),
         };
         let target = server.target.clone();
-        let herd = elsewhere.run(async move { load::run(&target, &cold, plan).await });
-        let (busy, cold) = tokio::join!(self.probe(&server.target, asks), herd);
-        let (busy, cold) = (busy?, cold?);
-        found.busy.push(busy.latency_at(0.99));
-        found.hits.add(&busy);
-        found.cold.add(&cold);
-        Ok(())
+        let reading = elsewhere.run(async move { load::run(&target, &reads, plan).await });
+        let (hits, read) = tokio::join!(self.probe(&server.target, asks), reading);
+        let (hits, read) = (hits?, read?);
+        herd.p99.push(hits.latency_at(0.99));
+        herd.read.add(&read);
+        Ok(hits)
     }
 
     /// Hits at a steady rate, from a thread that does nothing else.
@@ -150,30 +169,36 @@ impl Tail {
     }
 
     fn judge(&self, bench: &mut Bench, kind: Kind, found: Found) {
-        let what = format!(
-            "hits while {} clients read cold {}, {}: p99 over idle",
-            self.herd,
-            size_text(self.size),
-            kind.as_str()
-        );
-        let [idle, busy] = [found.idle, found.busy].map(Figure::of);
-        // Of the medians: the p99 of one round is one of a few requests that the machine held up.
-        let ratio = busy.median / idle.median.max(1e-3);
-        let note = format!(
-            "p99 idle {} ms ({}), busy {} ms ({}), the herd reads {:.2} GB/s",
-            number(idle.median),
-            idle.spread(),
-            number(busy.median),
-            busy.spread(),
-            found.cold.gb_per_second(),
-        );
         if kind == Kind::Forebay {
             bench.check_answers("hits", &found.hits);
-            bench.check_answers("the herd", &found.cold);
-            Goal::at_most(3.0, 1.5).keep(bench, &what, (ratio, "x"), &note);
-        } else {
-            let row = bench.row(what, ratio, "x");
-            bench.keep(row.note(note));
+            bench.check_answers("the cold herd", &found.cold.read);
+            bench.check_answers("the warm herd", &found.warm.read);
+        }
+        let idle = Figure::of(found.idle);
+        for (herd, reads) in [(found.cold, "cold"), (found.warm, "in memory")] {
+            let what = format!(
+                "hits while {} clients read {}, {reads}, {}: p99 over idle",
+                self.herd,
+                size_text(self.size),
+                kind.as_str()
+            );
+            let busy = Figure::of(herd.p99);
+            // Of the medians: the p99 of one round is one of a few requests that the machine held up.
+            let ratio = busy.median / idle.median.max(1e-3);
+            let note = format!(
+                "p99 idle {} ms ({}), busy {} ms ({}), the herd reads {:.2} GB/s",
+                number(idle.median),
+                idle.spread(),
+                number(busy.median),
+                busy.spread(),
+                herd.read.gb_per_second(),
+            );
+            if kind == Kind::Forebay && reads == "cold" {
+                Goal::at_most(3.0, 1.5).keep(bench, &what, (ratio, "x"), &note);
+            } else {
+                let row = bench.row(what, ratio, "x");
+                bench.keep(row.note(note));
+            }
         }
     }
 }
