@@ -164,7 +164,7 @@ mod tests {
             limits,
             metrics: Arc::default(),
             tasks: Tasks::default(),
-            lanes: Arc::new(PerCore::new(|| Lane::new().0)),
+            lanes: Arc::new(PerCore::new(|| Lane::new(std::future::pending()).0)),
         };
         let (mut client, server) = tokio::io::duplex(4096);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));

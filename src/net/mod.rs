@@ -97,7 +97,8 @@ where
 fn lanes(cores: Option<&Cores>, tasks: &Tasks) -> Arc<PerCore<Lane>> {
     let mut seats = cores.into_iter().flat_map(Cores::seats);
     Arc::new(PerCore::new(|| {
-        let (lane, give) = Lane::new();
+        let stopping = tasks.clone();
+        let (lane, give) = Lane::new(async move { stopping.stopping().await });
         let tasks = seats.next().map_or(tasks.clone(), |seat| tasks.at(&seat));
         tasks.spawn("net.turns", give);
         lane

@@ -258,6 +258,18 @@ async fn a_client_that_goes_away_cancels_its_answer() {
 }
 
 #[tokio::test]
+async fn only_connections_are_cut_off_at_the_end() {
+    let world = World::start(Limits::default(), None, |_request, _peer| async {
+        Response::new(endless(Arc::default()))
+    })
+    .await;
+    let mut client = world.connect().await;
+    client.write_all(HELLO.as_bytes()).await.unwrap();
+    read_until(&mut client, "x").await;
+    assert_eq!(world.tasks.drain(Duration::from_secs(1)).await, 1);
+}
+
+#[tokio::test]
 async fn a_client_that_has_ended_its_side_is_answered() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell_begun, hear) = (Arc::clone(&begun), Arc::clone(&go_on));

@@ -6,11 +6,12 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use futures::FutureExt;
 use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -53,15 +54,18 @@ enum Turn {
 }
 
 impl Lane {
-    /// A lane, and what gives turns to those in it: to be run where its connections are, which ends once they have.
-    pub(super) fn new() -> (Self, impl Future<Output = ()> + Send + 'static) {
+    /// A lane, and what gives turns to those in it until `stopping`: to be run where its connections are. After that they write as
+    /// they like.
+    pub(super) fn new(
+        stopping: impl Future<Output = ()> + Send + 'static,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (asking, asked) = mpsc::unbounded_channel();
         let turn = Arc::default();
         let lane = Self {
             asking,
             turn: Arc::clone(&turn),
         };
-        (lane, give(asked, turn))
+        (lane, give(asked, turn, stopping))
     }
 
     fn turn(&self) -> u64 {
@@ -70,8 +74,24 @@ impl Lane {
 }
 
 /// Gives turns, one at a time, in the order in which they are asked for.
-async fn give(mut asked: UnboundedReceiver<Arc<Place>>, turn: Arc<AtomicU64>) {
-    while let Some(place) = asked.recv().await {
+async fn give(
+    mut asked: UnboundedReceiver<Arc<Place>>,
+    turn: Arc<AtomicU64>,
+    stopping: impl Future<Output = ()>,
+) {
+    let mut stopping = pin!(stopping.fuse());
+    loop {
+        // Dropping either loses nothing.
+        let place = tokio::select! {
+            biased;
+            place = asked.recv() => place,
+            () = &mut stopping => {
+                // Those who have asked still come.
+                asked.close();
+                continue;
+            }
+        };
+        let Some(place) = place else { return };
         // Until the thread has run all that was ready, and then has looked for what else is: small answers come first.
         tokio::task::yield_now().await;
         turn.fetch_add(1, Ordering::Relaxed);
@@ -104,7 +124,7 @@ impl<I> Turns<I> {
                 if self.lane.asking.send(Arc::clone(&self.place)).is_ok() {
                     return Poll::Pending;
                 }
-                // Nobody gives turns any more: the node is at its end.
+                // Nobody gives turns any more: the node is stopping.
             }
             Turn::Asked => {
                 self.place.task.register(cx.waker());
@@ -184,7 +204,6 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::Mutex;
 
-    use futures::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -216,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn small_answers_come_between_any_two_turns_of_large_ones() {
         let notes = Arc::<Mutex<String>>::default();
-        let (lane, give) = Lane::new();
+        let (lane, give) = Lane::new(std::future::pending());
         let tasks = Tasks::default();
         tasks.spawn("turns", give);
         let (network, brought) = UnixStream::pair().expect("sockets");
@@ -281,5 +300,21 @@ mod tests {
         turn.fetch_add(1, Ordering::Relaxed);
         assert!(server.write(b"more").now_or_never().is_none());
         assert!(asked.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_turn_once_the_node_stops() {
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let (lane, give) = Lane::new(stopping.map(|_| ()));
+        let (_client, server) = tokio::io::duplex(8 * TURN);
+        let mut server = Turns::new(server, lane);
+        server.write_all(&[7; TURN]).await.expect("there is room");
+        assert!(server.write(b"more").now_or_never().is_none());
+        drop(stop);
+        give.await;
+        for _ in 0..3 {
+            let written = server.write_all(&[7; TURN]).now_or_never();
+            written.expect("it has a turn").expect("there is room");
+        }
     }
 }
