@@ -194,8 +194,31 @@ mod tests {
         (parts, huge)
     }
 
+    /// Runs a test in a process of its own: the kernel takes mappings for one that lie side by side, and then tells of the
+    /// pages of other tests, too.
+    fn alone(test: &str, body: impl FnOnce()) {
+        const ALONE: &str = "FOREBAY_TEST_ALONE";
+        if std::env::var_os(ALONE).is_some() {
+            return body();
+        }
+        let this = std::env::current_exe().expect("a program");
+        let mut command = std::process::Command::new(this);
+        command.env(ALONE, "1");
+        command.args([
+            &format!("{}::{test}", module_path!().replacen("forebay::", "", 1)),
+            "--exact",
+        ]);
+        let run = command.output().expect("it starts");
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    }
+
     #[test]
     fn populating_runs_leaves_one_mapping() {
+        alone("populating_runs_leaves_one_mapping", leave_one_mapping);
+    }
+
+    fn leave_one_mapping() {
         let mapping = Mapping::new();
         let before = parts(&mapping).0;
         let runs: Vec<_> = mapping.runs(HUGE_PAGE).collect();
@@ -209,6 +232,13 @@ mod tests {
 
     #[test]
     fn a_run_that_went_in_pieces_has_a_huge_page_again() {
+        alone(
+            "a_run_that_went_in_pieces_has_a_huge_page_again",
+            populate_again,
+        );
+    }
+
+    fn populate_again() {
         let mapping = Mapping::new();
         let run = mapping.runs(HUGE_PAGE).next().expect("a run");
         run.populate();
