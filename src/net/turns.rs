@@ -95,8 +95,8 @@ async fn give(mut asked: UnboundedReceiver<oneshot::Sender<()>>, turn: Arc<Atomi
     }
 }
 
-/// How many turns are given at once when others took so long: large answers have some half of a busy thread's time, and as a rule
-/// one turn at a time.
+/// How many turns are given at once when others took so long. As a rule it is one; on a thread that small answers keep busy large ones
+/// have some half of the time, less where it takes more than 4 ms to run all that is ready.
 fn turns_after(others: Duration) -> usize {
     let turns = others.as_micros() / SHARE.as_micros();
     usize::try_from(turns.clamp(1, AT_ONCE)).expect("there are few")
