@@ -77,6 +77,10 @@ pub(super) enum Outcome {
     Failed(Arc<origin::Error>),
 }
 
+/// A flight has landed since the caller looked at the records, with this one.
+#[derive(Debug)]
+pub(super) struct Landed(pub(super) Arc<Record>);
+
 /// An outcome, and whether this caller's request was the one that was sent.
 #[derive(Debug)]
 pub(super) struct Described {
@@ -132,12 +136,17 @@ pub(super) struct Crew {
 
 impl Crew {
     /// Asks the origin about what `source` reads, or joins who is asking, if not by a flight that had `departed`.
+    ///
+    /// # Errors
+    /// None is in the air, and `since` finds a record that the caller has not seen. A flight lands once its record is stored,
+    /// so that who finds neither is really the first to ask.
     pub(super) async fn describe(
         &self,
         source: &Arc<Source>,
         how: How,
         departed: Departed,
-    ) -> Described {
+        since: impl FnOnce() -> Option<Arc<Record>>,
+    ) -> Result<Described, Landed> {
         let topic = Topic {
             subject: source.aim.subject.clone(),
             part: how.part(),
@@ -151,6 +160,9 @@ impl Crew {
             match flying.get(&topic).filter(may_join) {
                 Some(flight) => (flight.outcome.subscribe(), false),
                 None => {
+                    if let Some(record) = since() {
+                        return Err(Landed(record));
+                    }
                     let flight = Arc::new(Flight {
                         number: self.flights.started.fetch_add(1, Ordering::AcqRel) + 1,
                         ticket: self.records.ticket(&topic.subject.object),
@@ -181,7 +193,7 @@ impl Crew {
             .and_then(|outcome| outcome.clone());
         let cancelled = || origin::Error::Unreachable("the node is shutting down".into());
         let outcome = landed.unwrap_or_else(|| Outcome::Failed(Arc::new(cancelled())));
-        Described { outcome, own }
+        Ok(Described { outcome, own })
     }
 
     async fn fly(self, aloft: Aloft, source: Arc<Source>, how: How) {

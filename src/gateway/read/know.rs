@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::asked::single;
-use super::describe::{Bytes, Crew, Departed, Described, How, Outcome};
+use super::describe::{Bytes, Crew, Departed, Described, How, Landed, Outcome};
 use super::eligibility;
 use super::request::{Conditions, Read, ReadMethod};
 use super::source::{Aim, Source as From};
@@ -35,7 +35,7 @@ impl Gateway {
         at_hand: AtHand,
         confirm: Option<Departed>,
     ) -> Result<Result<Known, Attempt>, Error> {
-        let at_hand = match at_hand {
+        let mut at_hand = match at_hand {
             AtHand::Nothing if source.recall().await => self.at_hand(&source.aim),
             at_hand => at_hand,
         };
@@ -43,17 +43,27 @@ impl Gateway {
             let part = read.part_number.map(|number| record.parts.get(number));
             part.is_none_or(|part| part.is_some())
         };
-        let old = match at_hand {
-            AtHand::Trusted(record) if confirm.is_none() && has_part(&record) => {
-                return Ok(serve(&source.aim, record, Source::Memory, false, false));
-            }
-            AtHand::Trusted(record) | AtHand::Doubtful(record) => Some(record),
-            AtHand::Nothing => None,
-        };
-        let how = self.how(source, read, old.as_deref());
         let crew = self.crew();
-        let flight = crew.describe(source, how, confirm.unwrap_or(Departed::NONE));
-        let Described { outcome, own } = Box::pin(flight).await;
+        let (old, how, Described { outcome, own }) = loop {
+            let old = match at_hand {
+                AtHand::Trusted(record) if confirm.is_none() && has_part(&record) => {
+                    return Ok(serve(&source.aim, record, Source::Memory, false, false));
+                }
+                AtHand::Trusted(record) | AtHand::Doubtful(record) => Some(record),
+                AtHand::Nothing => None,
+            };
+            let how = self.how(source, read, old.as_deref());
+            let is_old = |now: &Arc<Record>| old.as_ref().is_some_and(|old| Arc::ptr_eq(old, now));
+            let since = || match self.at_hand(&source.aim) {
+                AtHand::Trusted(now) | AtHand::Doubtful(now) => Some(now).filter(|it| !is_old(it)),
+                AtHand::Nothing => None,
+            };
+            let flight = crew.describe(source, how, confirm.unwrap_or(Departed::NONE), since);
+            match Box::pin(flight).await {
+                Ok(described) => break (old, how, described),
+                Err(Landed(_)) => at_hand = self.at_hand(&source.aim),
+            }
+        };
         let record = match outcome {
             Outcome::Record(record) => record,
             Outcome::NotKept { lastingly } => {
@@ -144,12 +154,17 @@ impl Gateway {
         read: &Read,
         record: &Record,
     ) -> Result<Result<Arc<Record>, Attempt>, Error> {
-        match self
-            .crew()
-            .describe(source, How::Head, Departed::NONE)
-            .await
-            .outcome
-        {
+        let crew = self.crew();
+        let since = || match self.at_hand(&source.aim) {
+            AtHand::Trusted(now) => Some(now).filter(|it| it.checksums_known),
+            AtHand::Doubtful(_) | AtHand::Nothing => None,
+        };
+        let flight = crew.describe(source, How::Head, Departed::NONE, since);
+        let outcome = match flight.await {
+            Ok(described) => described.outcome,
+            Err(Landed(record)) => Outcome::Record(record),
+        };
+        match outcome {
             // Joined flights may be reads of a range, which tell no checksums either: the answer then has none, as if
             // the client had not asked.
             Outcome::Record(new) if new.body == record.body => Ok(Ok(new)),

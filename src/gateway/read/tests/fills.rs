@@ -1,10 +1,12 @@
 //! Fills: coalescing, resumption, sizes, memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 
 use super::super::BYPASS_LANE;
+use super::super::know::AtHand;
 use super::origin::{FRAME, Fault, Seen, pattern};
 use super::{MIB, default_world, get, range, world};
 use crate::gateway::Error;
@@ -36,6 +38,36 @@ async fn readers_of_a_cold_object_share_one_request() {
         }]
     );
     assert_eq!(world.origin.sent(), 8 * MIB);
+}
+
+/// A reader that is held up between its look at the records and its turn to ask, for as long as another one's whole flight.
+async fn look_before_and_ask_after(freshness: Duration) -> Vec<Seen> {
+    let world = world(Freshness::MaxAge(freshness), 1 << 30);
+    world.origin.put("k", pattern(8 * MIB, 2), "v1");
+    let read = get("k");
+    let route = world.gateway.routes.load().find(&read.bucket);
+    let aim = world.gateway.aim(route.expect("a route"), &read);
+    let source = Arc::new(world.gateway.source(aim.expect("a key")));
+    let before = world.gateway.at_hand(&source.aim);
+    assert!(matches!(before, AtHand::Nothing));
+    world.read(get("k")).await;
+    world.clock.advance(Duration::from_secs(1));
+    let known = world.gateway.know(&source, &read, before, None).await;
+    assert!(known.is_ok_and(|known| known.is_ok_and(|known| !known.own_fill)));
+    world.origin.seen()
+}
+
+#[tokio::test]
+async fn a_reader_that_was_overtaken_by_a_whole_flight_does_not_ask_again() {
+    let first = Seen::Get {
+        range: None,
+        pinned: false,
+    };
+    let fresh = look_before_and_ask_after(Duration::from_secs(60)).await;
+    assert_eq!(fresh, [first.clone()]);
+    // Where each read asks, it asks for what a reader asks for to whom the object is known.
+    let always = look_before_and_ask_after(Duration::ZERO).await;
+    assert_eq!(always, [first, Seen::Head]);
 }
 
 #[tokio::test]
