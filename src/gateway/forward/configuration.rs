@@ -43,7 +43,10 @@ impl Forward<'_> {
         whole_bucket(&route)?;
         let document = detail::document(&mut request).await?;
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
-        exchange(&route, call).await
+        let answer = exchange(&route, call).await;
+        // Whatever came back, or did not: the bucket may have versions now.
+        self.not_modified.forget(route.fingerprint);
+        answer
     }
 }
 

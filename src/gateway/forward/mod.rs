@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
+use super::read::NotModified;
 use super::write::verify;
 use super::{Answer, Context, Error, Gateway, Request};
 use crate::cache::small::Small;
@@ -51,6 +52,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) small: &'a Arc<Small>,
     pub(crate) tasks: &'a Tasks,
     pub(crate) buckets: &'a Buckets,
+    pub(crate) not_modified: &'a NotModified,
     pub(crate) context: &'a Context,
 }
 
@@ -66,6 +68,7 @@ impl Gateway {
             small: &self.tiers.small,
             tasks: &self.tasks,
             buckets: &self.buckets,
+            not_modified: &self.not_modified,
             context,
         };
         // Taken before the body is touched: a client that asked to continue hears so only then.

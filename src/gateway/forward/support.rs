@@ -12,6 +12,7 @@ use super::{Buckets, Forward};
 use crate::auth::Auth;
 use crate::cache::small::Small;
 use crate::clock::Clock;
+use crate::gateway::read::NotModified;
 use crate::gateway::{Context, Error, Request, Upload};
 use crate::origin::{self, Call, Fetched, Get, Head, ObjectHead, Origin, Payload};
 use crate::records::{Config, Records};
@@ -122,6 +123,7 @@ pub(crate) struct World {
     pub(crate) small: Arc<Small>,
     pub(crate) tasks: Tasks,
     pub(crate) buckets: Buckets,
+    pub(crate) not_modified: NotModified,
     pub(crate) context: Context,
 }
 
@@ -169,6 +171,7 @@ impl World {
             small: Small::none(),
             tasks: Tasks::default(),
             buckets: Buckets::default(),
+            not_modified: NotModified::default(),
             context,
         }
     }
@@ -184,6 +187,7 @@ impl World {
             small: &self.small,
             tasks: &self.tasks,
             buckets: &self.buckets,
+            not_modified: &self.not_modified,
             context: &self.context,
         }
     }

@@ -21,6 +21,9 @@ const MOST_NAMES: usize = 128;
 /// The most habits that are known, a few for each bucket.
 const MOST_HABITS: usize = 10_000;
 
+/// Objects from before their bucket had versions have none. Some stores (MinIO) say `null` on a 304 about them, and nothing elsewhere.
+const VERSION_ID: &str = "x-amz-version-id";
+
 /// All of an object's own metadata, which a store copies or does not.
 const METADATA: &str = "x-amz-meta-";
 
@@ -67,6 +70,8 @@ struct Habit {
     copied: BTreeMap<String, bool>,
     /// What it says instead of the object's own type.
     content_type: Option<HeaderValue>,
+    /// What it says, if anything, as the id of an object that tells none; unknown until one was seen.
+    no_id: Option<Option<HeaderValue>>,
 }
 
 impl NotModified {
@@ -104,6 +109,11 @@ impl NotModified {
         }
         habits.insert(topic, Arc::new(habit));
     }
+
+    /// Drops what is known of a bucket, as its settings have changed: with versions come other 304s.
+    pub(crate) fn forget(&self, bucket: OriginFingerprint) {
+        lock(&self.0).retain(|topic, _| topic.bucket != bucket);
+    }
 }
 
 impl Habit {
@@ -118,12 +128,23 @@ impl Habit {
         if let Some(content_type) = &self.content_type {
             headers.insert(header::CONTENT_TYPE, content_type.clone());
         }
+        if !object.contains_key(VERSION_ID)
+            && let Some(id) = self.no_id.as_ref()?
+        {
+            headers.insert(VERSION_ID, id.clone());
+        }
         Some(headers)
     }
 
     /// What is known after one more answer; none where that one cannot be explained by the object.
     fn seeing(mut self, object: &HeaderMap, answer: &HeaderMap) -> Option<Self> {
         let answer = describe(answer.clone(), 0).headers;
+        self.no_id = match object.contains_key(VERSION_ID) {
+            false => Some(answer.get(VERSION_ID).cloned()),
+            // The first one of a bucket that has versions by now.
+            true if !self.copied.contains_key(VERSION_ID) => None,
+            true => self.no_id,
+        };
         for name in object.keys() {
             let copied = !is_checksum(name) && same(object, &answer, name);
             if !copied && answer.contains_key(name) && name != header::CONTENT_TYPE {
@@ -131,10 +152,10 @@ impl Habit {
             }
             self.copied.insert(family(name).to_owned(), copied);
         }
-        if !answer
-            .keys()
-            .all(|name| object.contains_key(name) || name == header::CONTENT_TYPE)
-        {
+        let is_explained = |name: &HeaderName| {
+            object.contains_key(name) || name == header::CONTENT_TYPE || name == VERSION_ID
+        };
+        if !answer.keys().all(is_explained) {
             return None;
         }
         let other_type = answer.get(header::CONTENT_TYPE);
@@ -259,6 +280,32 @@ mod tests {
         let copied = headers(&[("etag", "\"f\""), ("expires", "0")]);
         known.learn(&subject("train"), Cause::SameTag, &other, &copied);
         assert_eq!(answer(&known, &other), Some(copied));
+    }
+
+    #[test]
+    fn what_is_said_of_objects_without_an_id_is_learnt_anew_once_there_are_versions() {
+        let same = |known: &NotModified, object: &HeaderMap, told: &HeaderMap| {
+            known.learn(&subject("train"), Cause::SameTag, object, told);
+            assert_eq!(answer(known, object).as_ref(), Some(told));
+        };
+        let known = NotModified::default();
+        let old = headers(&[("etag", "\"e\"")]);
+        let new = headers(&[("etag", "\"f\""), ("x-amz-version-id", "v")]);
+        let told = headers(&[("etag", "\"e\""), ("x-amz-version-id", "null")]);
+        same(&known, &old, &old);
+        same(&known, &new, &new);
+        assert_eq!(answer(&known, &old), None);
+        same(&known, &old, &told);
+        assert_eq!(answer(&known, &new), Some(new));
+    }
+
+    #[test]
+    fn a_bucket_whose_settings_change_is_learnt_anew() {
+        let known = learnt(&[("etag", "\"e\"")]);
+        known.forget(subject("other").object.origin);
+        assert!(answer(&known, &object("\"f\"")).is_some());
+        known.forget(subject("train").object.origin);
+        assert_eq!(answer(&known, &object("\"f\"")), None);
     }
 
     #[test]

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 
 use super::super::{Conditions, Demand, Read};
 use super::origin::{Fault, Seen, pattern};
-use super::{MIB, default_world, get, head, range, world};
+use super::{MIB, context, default_world, get, head, range, world};
 use crate::gateway::Error;
+use crate::gateway::forward::support::request;
 use crate::origin;
 use crate::routes::Freshness;
-use crate::types::Source;
 use crate::types::layout::{BLOCK, PAGE};
+use crate::types::{OperationName, Source};
 
 #[tokio::test]
 async fn the_first_read_is_one_request_and_the_second_is_none() {
@@ -250,6 +251,21 @@ async fn a_304_needs_no_body_and_is_as_the_origins_was() {
         assert_eq!(headers[0].1, "\"v1\"");
     }
     assert_eq!(world.origin.seen(), [Seen::Head]);
+}
+
+#[tokio::test]
+async fn a_304_is_the_origins_again_once_the_bucket_has_changed() {
+    let world = default_world();
+    world.origin.put("k", pattern(100, 1), "v1");
+    let source = || async { world.read(unless("k", "\"v1\"")).await.1 };
+    assert_eq!(source().await, Source::Bypass);
+    assert_eq!(source().await, Source::Memory);
+    let name = OperationName::PutBucketVersioning;
+    let change = request(name, Method::PUT, "");
+    let changed = world.gateway.forward(&context(), change).await;
+    assert!(changed.is_ok());
+    assert_eq!(source().await, Source::Bypass);
+    assert_eq!(source().await, Source::Memory);
 }
 
 #[tokio::test]

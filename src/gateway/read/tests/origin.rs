@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::forwarded::answered;
 use crate::origin::{Call, Error, Fetched, Get, Head, ObjectHead, Origin, Refusal};
-use crate::types::{Body, BucketName, ETag, ObjectKey, OriginFingerprint};
+use crate::types::{Body, BucketName, ETag, ObjectKey, OriginFingerprint, body};
 
 /// A request that the origin saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -386,7 +386,10 @@ impl Origin for FakeOrigin {
     }
 
     async fn call(&self, call: Call) -> Result<Response<Body>, Error> {
-        let key = call.key.as_ref().expect("a read has a key");
+        let Some(key) = call.key.as_ref() else {
+            // Whatever is asked of the bucket is done.
+            return Ok(Response::new(body::empty()));
+        };
         let parameter = |name: &str| {
             let mut query = call.query.iter();
             query.find_map(|(known, value)| (known == name).then_some(value.as_str()))
