@@ -99,14 +99,14 @@ mod tests {
     use crate::types::body::empty;
     use crate::types::{CopySource, OperationName};
 
-    fn named(document: &'static str) -> Bytes {
+    fn named(key: &str, document: &'static str) -> Bytes {
         let origin = NamedOrigin {
             name: "aws".into(),
             origin: World::new(|_| ok("")).origin,
         };
         let from = From {
             route: Arc::new(route(origin, "source", "corp-source", "p/")),
-            key: "p/k".parse().expect("a key"),
+            key: key.parse().expect("a key"),
         };
         let refusal = origin::Refusal {
             status: StatusCode::NOT_FOUND,
@@ -123,15 +123,26 @@ mod tests {
     #[test]
     fn an_error_about_the_source_names_it_as_the_client_does() {
         assert_eq!(
-            named("<Error><Key>p/k</Key><BucketName>corp-source</BucketName></Error>"),
+            named(
+                "p/k",
+                "<Error><Key>p/k</Key><BucketName>corp-source</BucketName></Error>"
+            ),
             "<Error><Key>k</Key><BucketName>source</BucketName></Error>"
         );
         assert_eq!(
-            named("<Error><Key>p&#x2F;k</Key></Error>"),
+            named("p/k", "<Error><Key>p&#x2F;k</Key></Error>"),
             "<Error><Key>k</Key></Error>"
         );
+        // What XML does not have, some stores write as U+FFFD.
+        assert_eq!(
+            named(
+                "p/\u{1}k\u{ffff}",
+                "<Error><Key>p/\u{fffd}k\u{fffd}</Key></Error>"
+            ),
+            "<Error><Key>\u{fffd}k\u{fffd}</Key></Error>"
+        );
         let targets = "<Error><Key>p/l</Key><BucketName>corp-target</BucketName></Error>";
-        assert_eq!(named(targets), targets);
+        assert_eq!(named("p/k", targets), targets);
     }
 
     #[tokio::test]

@@ -60,10 +60,19 @@ pub(crate) fn is_identity(route: &Route) -> bool {
 pub(crate) fn is_about(document: &[u8], route: &Route, key: &ObjectKey) -> bool {
     let names_it = |text: Text| match text.kind {
         Kind::Bucket => text.whole == route.origin_bucket.as_str(),
-        Kind::Key => text.whole == key.as_str(),
+        Kind::Key => in_xml(&text.whole).eq(in_xml(key.as_str())),
         Kind::Location | Kind::Resource | Kind::Message => false,
     };
     texts(without_marks(document)).is_ok_and(|texts| texts.into_iter().any(names_it))
+}
+
+/// A text as a store writes it that puts U+FFFD where XML 1.0 does not have the character (section 2.2; Go's encoder does).
+fn in_xml(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|character| match character {
+        '\t' | '\n' | '\r' => character,
+        '\0'..' ' | '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    })
 }
 
 /// What an element's text is.
