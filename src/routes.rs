@@ -3,7 +3,7 @@
 //! Immutable: a reload builds a new table, of which each core has a copy.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::origin::Origin;
@@ -202,14 +202,32 @@ pub struct Wildcard {
     pub terms: Terms,
 }
 
+impl Wildcard {
+    fn route(&self, bucket: &BucketName) -> Route {
+        let Self {
+            origin,
+            rules,
+            keeping,
+            terms,
+        } = self.clone();
+        let (name, prefix) = (bucket.clone(), String::new());
+        Route::new(name, origin, bucket.clone(), prefix, rules, keeping).with_terms(terms)
+    }
+}
+
 /// The table.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Routes {
     named: BTreeMap<BucketName, Arc<Route>>,
     wildcard: Option<Wildcard>,
+    /// Routes of the wildcard's buckets that were asked for: each read asks, and to make one takes a dozen allocations.
+    made: Mutex<HashMap<BucketName, Arc<Route>>>,
     origins: HashMap<OriginName, NamedOrigin>,
 }
+
+/// The most routes of a wildcard's buckets that are remembered, whether there are such buckets or not.
+pub const MOST_MADE: usize = 1024;
 
 /// Shares no route with the original: [`Copies`](crate::per_core::Copies) are made of it.
 impl Clone for Routes {
@@ -221,6 +239,7 @@ impl Clone for Routes {
         Self {
             named: named.map(apart).collect(),
             wildcard: self.wildcard.clone(),
+            made: Mutex::default(),
             origins: self.origins.clone(),
         }
     }
@@ -235,6 +254,7 @@ impl Routes {
                 .map(|route| (route.bucket.clone(), Arc::new(route)))
                 .collect(),
             wildcard,
+            made: Mutex::default(),
             origins: origins
                 .into_iter()
                 .map(|origin| (origin.name.clone(), origin))
@@ -247,15 +267,17 @@ impl Routes {
         if let Some(route) = self.named.get(bucket) {
             return Some(Arc::clone(route));
         }
-        let Wildcard {
-            origin,
-            rules,
-            keeping,
-            terms,
-        } = self.wildcard.clone()?;
-        let (name, prefix) = (bucket.clone(), String::new());
-        let route = Route::new(name, origin, bucket.clone(), prefix, rules, keeping);
-        Some(Arc::new(route.with_terms(terms)))
+        let wildcard = self.wildcard.as_ref()?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = made.get(bucket) {
+            return Some(Arc::clone(route));
+        }
+        if made.len() == MOST_MADE {
+            made.clear();
+        }
+        let route = Arc::new(wildcard.route(bucket));
+        made.insert(bucket.clone(), Arc::clone(&route));
+        Some(route)
     }
 
     /// The buckets that are routed by name, in order.
