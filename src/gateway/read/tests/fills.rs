@@ -64,7 +64,7 @@ async fn a_reader_that_was_overtaken_by_a_whole_flight_does_not_ask_again() {
         pinned: false,
     };
     let fresh = look_before_and_ask_after(Duration::from_secs(60)).await;
-    assert_eq!(fresh, [first.clone()]);
+    assert_eq!(fresh, std::slice::from_ref(&first));
     // Where each read asks, it asks for what a reader asks for to whom the object is known.
     let always = look_before_and_ask_after(Duration::ZERO).await;
     assert_eq!(always, [first, Seen::Head]);
