@@ -5,8 +5,9 @@
 
 mod policy;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::types::{Action, BucketName, Operation, Principal, Resource, Secret};
 

@@ -124,9 +124,10 @@ impl Verifier {
         let Ok(Claim::Signed(unsigned)) = Claim::parse(&parts.headers, &query) else {
             return None;
         };
-        let text = lane::string_to_sign(parts, &unsigned)?;
+        let fields = lane::Fields::of(&parts.headers);
+        let text = lane::string_to_sign(parts, &fields, &unsigned)?;
         let key = signing::key(secret, &unsigned.date, &unsigned.region);
-        let signature = aws_lc_rs::hmac::sign(&key, text.as_bytes());
+        let signature = key.sign(text.as_bytes());
         let written = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let written = written.replace('@', &hex::encode(signature));
         let written = HeaderValue::from_str(&written).ok()?;

@@ -14,7 +14,8 @@ use http_body_util::{BodyExt, StreamBody};
 use jiff::Timestamp;
 
 use super::auth::Verifier;
-use super::claim::{Claim, TIME};
+use super::claim::Claim;
+use super::claim::time::TIME;
 use super::error::{Failure, Refusal};
 use super::query::{self, Query};
 use super::{form, headers, payload, target};

@@ -5,19 +5,18 @@
 //! and whatever does not hold, is left to [`super::auth`]: no refusal is worded here, and nothing is let through here that
 //! would be refused there (`tests` and the fuzz target `lane` hold it to that).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{self, SHA256};
-use aws_lc_rs::hmac;
+use hashbrown::HashMap;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
 
-use super::claim::{ALGORITHM, CONTENT_SHA256, Signed, moment};
-use super::signing;
+use super::claim::{ALGORITHM, CONTENT_SHA256, Signed};
+use super::signing::{self, Key};
 use crate::auth::{Auth, Identity};
 use crate::clock::Clock;
 use crate::types::Secret;
@@ -35,10 +34,10 @@ const MOST_PATH: usize = MAX_KEY_BYTES;
 const PAYLOADS: [&str; 2] = ["UNSIGNED-PAYLOAD", signing::EMPTY_SHA256];
 
 /// Headers that s3s reads besides those that are signed; a plain read has none of them.
-static OTHER_FORMS: [HeaderName; 3] = [
-    header::TRANSFER_ENCODING,
-    HeaderName::from_static("x-amz-decoded-content-length"),
-    HeaderName::from_static("x-amz-trailer"),
+const OTHER_FORMS: [&str; 3] = [
+    "transfer-encoding",
+    "x-amz-decoded-content-length",
+    "x-amz-trailer",
 ];
 
 /// Verifies plain reads.
@@ -56,7 +55,7 @@ struct Known {
     region: String,
     /// Of which the key was made: a reload may have changed it.
     secret: Secret,
-    key: hmac::Key,
+    key: Key,
 }
 
 impl Lane {
@@ -76,12 +75,13 @@ impl Lane {
         signed: &Signed,
         auth: &'a Auth,
     ) -> Option<&'a Identity> {
-        if !is_plain(parts, signed) || !self.is_timely(signed) {
+        let fields = Fields::of(&parts.headers);
+        if !is_plain(parts, &fields, signed) || !self.is_timely(signed) {
             return None;
         }
         let identity = auth.identity(&signed.access_key_id)?;
-        let text = string_to_sign(parts, signed)?;
-        let signs = |key: &hmac::Key| signing::signs(key, &text, &signed.signature);
+        let text = string_to_sign(parts, &fields, signed)?;
+        let signs = |key: &Key| signing::signs(key, &text, &signed.signature);
         match self.with_key(signed, &identity.secret, signs) {
             Some(holds) => holds.then_some(identity),
             None => {
@@ -95,7 +95,7 @@ impl Lane {
     }
 
     fn is_timely(&self, signed: &Signed) -> bool {
-        let Some(time) = moment(&signed.time) else {
+        let Some(time) = signed.moment else {
             return false;
         };
         let now = self.clock.wall();
@@ -111,7 +111,7 @@ impl Lane {
         &self,
         signed: &Signed,
         secret: &Secret,
-        judge: impl FnOnce(&hmac::Key) -> T,
+        judge: impl FnOnce(&Key) -> T,
     ) -> Option<T> {
         let keys = self.keys.load();
         let mut known = keys.get(&signed.access_key_id)?.iter();
@@ -120,7 +120,7 @@ impl Lane {
     }
 
     /// Keeps the key of a signature that held, in the place of the oldest where its access key has many.
-    fn remember(&self, signed: &Signed, secret: &Secret, key: hmac::Key) {
+    fn remember(&self, signed: &Signed, secret: &Secret, key: Key) {
         let known = Arc::new(Known {
             date: signed.date.clone(),
             region: signed.region.clone(),
@@ -140,9 +140,40 @@ impl Lane {
     }
 }
 
+/// The headers of a request. They are looked at by name several times, and are few: to look at each takes less than to hash
+/// the name.
+pub(super) struct Fields<'a>(Vec<(&'a str, &'a [u8])>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+        let fields = headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let mut all = Vec::with_capacity(headers.len());
+        all.extend(fields);
+        Self(all)
+    }
+
+    /// The values of a name.
+    fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.0.iter().filter(move |(other, _)| *other == name);
+        named.map(|(_, value)| *value)
+    }
+
+    /// The header's value, where it is there once.
+    fn only(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.all(name);
+        let value = values.next()?;
+        values.next().is_none().then_some(value)
+    }
+}
+
 /// What is signed; none where a signed header is not its own canonical form, or the signed headers are not in order.
-pub(super) fn string_to_sign(parts: &Parts, signed: &Signed) -> Option<String> {
-    let hash = canonical_hash(parts, signed)?;
+pub(super) fn string_to_sign(
+    parts: &Parts,
+    fields: &Fields<'_>,
+    signed: &Signed,
+) -> Option<String> {
+    let hash = canonical_hash(parts, fields, signed)?;
     let (time, date, region) = (&signed.time, &signed.date, &signed.region);
     let digits = signing::digits(hash);
     let hash = std::str::from_utf8(&digits).expect("digits are text");
@@ -161,21 +192,25 @@ pub(super) fn string_to_sign(parts: &Parts, signed: &Signed) -> Option<String> {
 }
 
 /// Whether the request is its own canonical form, but for its headers.
-fn is_plain(parts: &Parts, signed: &Signed) -> bool {
+fn is_plain(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     matches!(parts.method, Method::GET | Method::HEAD)
         && signed.presigned.is_none()
         && parts.uri.authority().is_none()
         && is_canonical_path(parts.uri.path())
         && is_canonical_query(query)
-        && !parts.headers.keys().any(|name| OTHER_FORMS.contains(name))
-        && (parts.headers.get_all(header::CONTENT_LENGTH).iter()).all(|length| length == "0")
-        && is_strict(&parts.headers, signed)
+        && !OTHER_FORMS
+            .iter()
+            .any(|name| fields.all(name).next().is_some())
+        && fields
+            .all(header::CONTENT_LENGTH.as_str())
+            .all(|length| length == b"0")
+        && is_strict(fields, signed)
 }
 
 /// Whether `Authorization` and `x-amz-date` are written in the one way that every reader understands alike. A signature that
 /// holds is written so: it is compared with digits in lower case.
-fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
+fn is_strict(fields: &Fields<'_>, signed: &Signed) -> bool {
     let Signed {
         access_key_id,
         date,
@@ -185,69 +220,97 @@ fn is_strict(headers: &HeaderMap, signed: &Signed) -> bool {
     } = signed;
     let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let is_region = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    let names = signed.header_names();
-    let written = only(headers, header::AUTHORIZATION.as_str()).unwrap_or_default();
-    let rest = written
-        .strip_prefix(ALGORITHM)
-        .and_then(|rest| rest.strip_prefix(" Credential="))
-        .and_then(|rest| rest.strip_prefix(access_key_id.as_str())?.strip_prefix('/'))
-        .and_then(|rest| rest.strip_prefix(date.as_str())?.strip_prefix('/'))
-        .and_then(|rest| rest.strip_prefix(region.as_str()))
-        .and_then(|rest| rest.strip_prefix("/s3/aws4_request,"))
-        .map(|rest| rest.strip_prefix(' ').unwrap_or(rest))
-        .and_then(|rest| rest.strip_prefix("SignedHeaders="))
-        .and_then(|rest| rest.strip_prefix(names)?.strip_prefix(','))
-        .map(|rest| rest.strip_prefix(' ').unwrap_or(rest))
-        .and_then(|rest| rest.strip_prefix("Signature="));
-    rest == Some(signature.as_str())
+    let written = fields.only(header::AUTHORIZATION.as_str());
+    let pieces = [
+        ALGORITHM,
+        " Credential=",
+        access_key_id,
+        "/",
+        date,
+        "/",
+        region,
+        "/s3/aws4_request,",
+        " SignedHeaders=",
+        signed.header_names(),
+        ",",
+        " Signature=",
+        signature,
+    ];
+    written.is_some_and(|written| is_made_of(written, &pieces))
         && !access_key_id.is_empty()
         && access_key_id.bytes().all(is_id)
         && (1..=MOST_REGION).contains(&region.len())
         && region.bytes().all(is_region)
         && date.len() == 8
         && signed.time.starts_with(date.as_str())
-        && only(headers, "x-amz-date") == Some(signed.time.as_str())
-        && only(headers, CONTENT_SHA256.as_str()).is_some_and(|it| PAYLOADS.contains(&it))
+        && fields.only("x-amz-date") == Some(signed.time.as_bytes())
+        && fields
+            .only(CONTENT_SHA256.as_str())
+            .is_some_and(|it| PAYLOADS.iter().any(|one| one.as_bytes() == it))
+}
+
+/// Whether `text` is the `pieces` one after the other; after a comma a blank may be missing.
+fn is_made_of(text: &[u8], pieces: &[&str]) -> bool {
+    let mut rest = text;
+    let mut after_comma = false;
+    for piece in pieces {
+        let piece = piece.as_bytes();
+        let piece = match piece {
+            [b' ', piece @ ..] if after_comma && !rest.starts_with(b" ") => piece,
+            piece => piece,
+        };
+        let Some(after) = rest.strip_prefix(piece) else {
+            return false;
+        };
+        after_comma = piece.ends_with(b",");
+        rest = after;
+    }
+    rest.is_empty()
 }
 
 /// The SHA-256 of the canonical request; none as for [`string_to_sign`].
-fn canonical_hash(parts: &Parts, signed: &Signed) -> Option<digest::Digest> {
-    let mut request = String::with_capacity(1024);
-    let mut put = |pieces: &[&str]| pieces.iter().for_each(|piece| request.push_str(piece));
-    let query = parts.uri.query().unwrap_or_default();
-    let (method, path) = (parts.method.as_str(), parts.uri.path());
-    put(&[method, "\n", path, "\n", query, "\n"]);
-    let names = signed.header_names();
+fn canonical_hash(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> Option<digest::Digest> {
+    let mut request = Vec::with_capacity(1024);
+    let mut put = |pieces: &[&[u8]]| {
+        pieces
+            .iter()
+            .for_each(|piece| request.extend_from_slice(piece))
+    };
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    let (method, path) = (
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+    );
+    put(&[method, b"\n", path, b"\n", query, b"\n"]);
     let mut before = "";
-    for name in names.split(';') {
-        let value = only(&parts.headers, name)?;
+    for name in signed.names() {
+        let value = fields.only(name)?;
         if name <= before || name == header::AUTHORIZATION.as_str() || !is_canonical_value(value) {
             return None;
         }
-        put(&[name, ":", value, "\n"]);
+        put(&[name.as_bytes(), b":", value, b"\n"]);
         before = name;
     }
-    let payload = only(&parts.headers, CONTENT_SHA256.as_str())?;
-    put(&["\n", names, "\n", payload]);
-    Some(digest::digest(&SHA256, request.as_bytes()))
-}
-
-/// The header's value, where it is there once and is text.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    // There are few: to look at each takes less than to hash the name.
-    let mut values = headers.iter().filter(|(other, _)| *other == name);
-    let (_, value) = values.next()?;
-    let value = value.to_str().ok()?;
-    values.next().is_none().then_some(value)
+    let payload = fields.only(CONTENT_SHA256.as_str())?;
+    put(&[b"\n", signed.header_names().as_bytes(), b"\n", payload]);
+    Some(digest::digest(&SHA256, &request))
 }
 
 /// Visible characters, and single blanks between them.
-fn is_canonical_value(value: &str) -> bool {
-    let visible = |byte: u8| (b' '..=b'~').contains(&byte);
-    !value.starts_with(' ')
-        && !value.ends_with(' ')
-        && !value.contains("  ")
-        && value.bytes().all(visible)
+fn is_canonical_value(value: &[u8]) -> bool {
+    // Without a way out in the middle, compilers look at many bytes at a time.
+    let (visible, blank) = value.iter().fold((true, false), |(visible, blank), byte| {
+        (
+            visible & (b' '..=b'~').contains(byte),
+            blank | (*byte == b' '),
+        )
+    });
+    let single = || {
+        !value.starts_with(b" ")
+            && !value.ends_with(b" ")
+            && !value.windows(2).any(|pair| pair == b"  ")
+    };
+    visible && (!blank || single())
 }
 
 fn is_unreserved(byte: u8) -> bool {
@@ -257,7 +320,11 @@ fn is_unreserved(byte: u8) -> bool {
 /// Whether everything that has to be encoded is, in upper case, and nothing else (RFC 3986, section 2.3), and is text.
 fn is_canonical_path(path: &str) -> bool {
     let is_text = |path: &str| percent_decode_str(path).decode_utf8().is_ok();
-    if path.len() > MOST_PATH || (path.contains('%') && !is_text(path)) {
+    let is_clear = |all, byte| all & (is_unreserved(byte) | (byte == b'/'));
+    if path.len() <= MOST_PATH && path.starts_with('/') && path.bytes().fold(true, is_clear) {
+        return true;
+    }
+    if path.len() > MOST_PATH || !is_text(path) {
         return false;
     }
     let mut bytes = path.bytes();
