@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use foyer::CacheEntry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Wanted;
 use super::disk::{Epoch, Pages};
-use super::shards::Shards;
+use super::shards::{Entry, Shards};
 use crate::memory::Buffer;
 use crate::types::BodyDigest;
 use crate::types::layout::{BLOCK, PAGE, block_of};
@@ -164,7 +163,7 @@ impl Tier {
         drop(self.get(&Key::of(wanted, block_of(offset))));
     }
 
-    fn get(&self, key: &Key) -> Option<CacheEntry<Key, Arc<Block>>> {
+    fn get(&self, key: &Key) -> Option<Entry<Key, Arc<Block>>> {
         self.blocks.of(key.hash64()).get(key)
     }
 

@@ -60,10 +60,10 @@ pub struct Record {
 
 impl Record {
     /// Whether the record may answer without the origin being asked.
-    pub fn is_fresh(&self, freshness: Freshness, now: Moment) -> bool {
+    pub fn is_fresh(&self, freshness: Freshness, now: impl FnOnce() -> Moment) -> bool {
         match freshness {
             Freshness::Immutable => true,
-            Freshness::MaxAge(age) => self.fetched_at.is_some_and(|then| now.since(then) < age),
+            Freshness::MaxAge(age) => (self.fetched_at).is_some_and(|then| now().since(then) < age),
             Freshness::Always => false,
         }
     }

@@ -222,8 +222,8 @@ impl http_body::Body for Watched {
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(tally)) = (frame.data_ref(), &mut self.told) {
-                    let elapsed = tally.entry.elapsed();
-                    tally.first_byte.get_or_insert(elapsed);
+                    let entry = &tally.entry;
+                    tally.first_byte.get_or_insert_with(|| entry.elapsed());
                     tally.bytes += data.len() as u64;
                 }
             }

@@ -123,7 +123,7 @@ pub(super) fn drop_idle(operation: OperationName, headers: &mut HeaderMap) {
 /// # Errors
 /// NotImplemented, naming the header.
 pub(super) fn refuse_boundless(headers: &HeaderMap) -> Result<(), Refusal> {
-    match REFUSED.iter().find(|name| headers.contains_key(*name)) {
+    match headers.keys().find(|name| REFUSED.contains(name)) {
         Some(name) => Err(Refusal::not_implemented(&format!("The header {name}"))),
         None => Ok(()),
     }

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::Either;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -101,6 +102,15 @@ pub struct Door<G = Gateway> {
     node: HeaderValue,
     show_cache: bool,
     secure: bool,
+}
+
+/// A request that its caller may make.
+struct Asked {
+    parts: Parts,
+    claim: Claim,
+    query: Query,
+    operation: Operation,
+    body: Body,
 }
 
 /// A verified caller.
@@ -184,35 +194,26 @@ impl<G: Backend> Door<G> {
             return Box::pin(self.post(&parts, bucket, body, entry)).await;
         }
         let auth = self.auth.load_full();
-        let caller = self.verify(&parts, &query, &auth).await?;
-        entry.caller(&caller.principal);
+        let Caller { claim, principal } = self.verify(&parts, &query, &auth).await?;
+        entry.caller(&principal);
         let operation = operation(&parts.method, target, &mut query, &mut parts.headers)?;
         entry.operation(&operation);
-        authorize(&auth, &caller.principal, &operation, entry)?;
+        authorize(&auth, &principal, &operation, entry)?;
         headers::refuse_boundless(&parts.headers)?;
         let context = Context {
-            principal: Arc::clone(&caller.principal),
+            principal,
             auth,
             request_id: Arc::clone(&entry.request_id),
         };
         let concealed = Concealed::of(&operation);
-        let outcome = match (operation.name, operation.target.clone()) {
-            (OperationName::GetObject, Target::Object(bucket, key)) => {
-                let aim = (ReadMethod::Get, bucket, key);
-                self.read(&context, &caller, &parts.headers, query, aim)
-                    .await
-            }
-            (OperationName::HeadObject, Target::Object(bucket, key)) => {
-                let aim = (ReadMethod::Head, bucket, key);
-                self.read(&context, &caller, &parts.headers, query, aim)
-                    .await
-            }
-            (_, _) => {
-                let forwarded = self.forward(&context, &caller, parts, query, operation, body);
-                Box::pin(forwarded).await
-            }
+        let asked = Asked {
+            parts,
+            claim,
+            query,
+            operation,
+            body,
         };
-        match outcome {
+        match self.answer(&context, asked)?.await {
             Err(failure) if concealed.is_told_by(&failure) && !concealed.may_list(&context) => {
                 Err(Refusal::new(Code::AccessDenied).into())
             }
@@ -235,38 +236,49 @@ impl<G: Backend> Door<G> {
         })
     }
 
-    async fn read(
-        &self,
-        context: &Context,
-        caller: &Caller,
-        headers: &HeaderMap,
-        query: Query,
-        (method, bucket, key): (ReadMethod, BucketName, ObjectKey),
-    ) -> Result<Answer, Failure> {
-        let signed = matches!(caller.claim, Claim::Signed(_));
-        let overrides = Overrides::of(&query, signed)?;
-        let read = read::parse(method, bucket, key, query, headers::meaningful(headers));
-        let mut answer = self.gateway.read(context, read).await?;
-        overrides.apply(&mut answer);
-        Ok(answer)
+    /// Answers a request that is allowed. What it takes of the request is gone by the time that its future is waited for: that is
+    /// moved several times, and so should be small.
+    fn answer<'a>(
+        &'a self,
+        context: &'a Context,
+        asked: Asked,
+    ) -> Result<impl Future<Output = Result<Answer, Failure>> + use<'a, G>, Failure> {
+        let (method, bucket, key) = match (asked.operation.name, asked.operation.target.clone()) {
+            (OperationName::GetObject, Target::Object(bucket, key)) => {
+                (ReadMethod::Get, bucket, key)
+            }
+            (OperationName::HeadObject, Target::Object(bucket, key)) => {
+                (ReadMethod::Head, bucket, key)
+            }
+            (_, _) => return Ok(Either::Right(Box::pin(self.forward(context, asked)))),
+        };
+        let signed = matches!(asked.claim, Claim::Signed(_));
+        let overrides = Overrides::of(&asked.query, signed)?;
+        let headers = headers::meaningful(&asked.parts.headers);
+        let read = read::parse(method, bucket, key, asked.query, headers);
+        let answer = self.gateway.read(context, read);
+        Ok(Either::Left(async {
+            let mut answer = answer.await?;
+            overrides.apply(&mut answer);
+            Ok(answer)
+        }))
     }
 
-    async fn forward(
-        &self,
-        context: &Context,
-        caller: &Caller,
-        parts: Parts,
-        query: Query,
-        operation: Operation,
-        body: Body,
-    ) -> Result<Answer, Failure> {
+    async fn forward(&self, context: &Context, asked: Asked) -> Result<Answer, Failure> {
+        let Asked {
+            parts,
+            claim,
+            query,
+            operation,
+            body,
+        } = asked;
         // Of the same configuration as the rights that it was judged by.
-        let signer = match &caller.claim {
+        let signer = match &claim {
             Claim::Signed(signed) => context.auth.identity(&signed.access_key_id),
             Claim::Anonymous => None,
         };
         let secret = signer.map(|identity| &identity.secret);
-        let upload = payload::upload(&parts.headers, body, &caller.claim, secret)?;
+        let upload = payload::upload(&parts.headers, body, &claim, secret)?;
         let request = crate::gateway::Request {
             operation,
             method: parts.method,

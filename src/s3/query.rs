@@ -59,6 +59,9 @@ impl Query {
 
     /// Takes out the parameters whose names satisfy `wanted`.
     pub(super) fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         let (taken, kept) = std::mem::take(&mut self.0)
             .into_iter()
             .partition(|(name, _)| wanted(name));

@@ -61,6 +61,9 @@ fn extras(name: OperationName, headers: &HeaderMap) -> Vec<Extra> {
         .filter_map(|(header, _)| Extra::of_header(header.as_str()))
         .collect();
     let conditional = headers.contains_key(header::IF_MATCH);
+    if asked.is_empty() && !conditional {
+        return asked;
+    }
     let wanted = |extra: &Extra| match extra {
         Extra::Condition => conditional && extra.belongs_to(name),
         extra => asked.contains(extra) && extra.belongs_to(name),
@@ -197,7 +200,8 @@ fn check_part(name: OperationName, query: &Query) -> Result<(), Refusal> {
 /// Reads `x-amz-copy-source`: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
 fn copy_source(headers: &HeaderMap) -> Result<Option<CopySource>, Refusal> {
     static NAME: HeaderName = HeaderName::from_static("x-amz-copy-source");
-    let mut values = headers.get_all(&NAME).iter();
+    let named = headers.iter().filter(|(name, _)| **name == NAME);
+    let mut values = named.map(|(_, value)| value);
     let Some(value) = values.next() else {
         return Ok(None);
     };

@@ -129,12 +129,12 @@ impl Node {
     }
 
     /// Answers a request of the S3 API.
-    pub(super) async fn handle(
+    pub(super) fn handle(
         &self,
         request: Request<RequestBody>,
         peer: SocketAddr,
-    ) -> Response<Body> {
-        self.door.handle(request, peer).await
+    ) -> impl Future<Output = Response<Body>> {
+        self.door.handle(request, peer)
     }
 
     /// The gateway, for those who ask about objects rather than for them.

@@ -186,7 +186,7 @@ impl Gateway {
             size: record.body.size(),
             version_id: record.body.version_id().map(str::to_owned),
             age_seconds: record.fetched_at.map(|then| now.since(then).as_secs()),
-            fresh: believed && record.is_fresh(freshness, now),
+            fresh: believed && record.is_fresh(freshness, || now),
         };
         Some((known, record.body.clone()))
     }

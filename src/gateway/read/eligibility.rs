@@ -53,7 +53,8 @@ pub(super) fn may_answer(read: &Read, terms: &Terms) -> bool {
 /// Whether what is known of an object may be told under these terms and rules, which may be others than those that it was
 /// learnt under: two buckets here may be one at the origin.
 pub(super) fn may_serve(head: &ObjectHead, keeping: Keeping, terms: &Terms) -> bool {
-    let charged = head.headers.contains_key(&CHARGED);
+    // Most objects have a few headers: to look at each takes less than to hash a name.
+    let charged = head.headers.keys().any(|name| *name == CHARGED);
     (terms.requester_pays || !charged) && (keeping.kms || !is_under_kms(&head.headers))
 }
 
@@ -85,9 +86,8 @@ pub(super) fn may_keep(head: &ObjectHead, keeping: Keeping) -> bool {
 }
 
 fn is_under_kms(headers: &HeaderMap) -> bool {
-    headers
-        .get(&ENCRYPTION)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"aws:kms"))
+    let mut named = headers.iter().filter(|(name, _)| **name == ENCRYPTION);
+    named.any(|(_, kind)| kind.as_bytes().starts_with(b"aws:kms"))
 }
 
 fn is_delete_marker(headers: &HeaderMap) -> bool {

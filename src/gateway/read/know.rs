@@ -94,7 +94,7 @@ impl Gateway {
         let lookup = |subject: &Subject| {
             let lookup = self.records.lookup(subject);
             let believed = !lookup.confirm && !lookup.write_open;
-            let (freshness, now) = (aim.keeping.freshness, self.clock.now());
+            let (freshness, now) = (aim.keeping.freshness, || self.clock.now());
             match lookup.record.filter(|record| aim.counts(record)) {
                 Some(record) if believed && record.is_fresh(freshness, now) => {
                     AtHand::Trusted(record)

@@ -4,8 +4,8 @@
 //! in doubt, the origin is asked (`know`, `describe`); conditions and range are judged by the record, and where they fail the
 //! origin says so itself; a reader is set on the bytes, and the head is sent when the first of them is there.
 //!
-//! Most reads are hits in memory that need none of the waiting (`at_once`). The future of everything else is boxed, so that
-//! theirs is small: it is moved several times.
+//! Most reads are hits in memory that need none of the waiting (`at_once`): they are answered without a future. That of
+//! everything else is boxed, because the futures around it are moved several times, whatever they turn out to be for.
 
 mod asked;
 mod at_once;
@@ -35,7 +35,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, FutureExt as _, Ready, TryFutureExt as _, ready};
 use http::StatusCode;
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -69,6 +69,9 @@ pub(crate) const BYPASS_LANE: usize = 64;
 /// How often a read begins anew because its version vanished before the first byte.
 const ATTEMPTS: u32 = 3;
 
+/// A read that has been answered, or that has to wait.
+pub type Reading<'a> = Either<Ready<Result<Answer, Error>>, BoxFuture<'a, Result<Answer, Error>>>;
+
 /// One pass over a read.
 enum Attempt {
     Done(Answer),
@@ -85,40 +88,53 @@ enum Attempt {
 }
 
 impl Gateway {
-    /// Answers a read of an object or of its headers.
+    /// Answers a read of an object or of its headers: what memory has, in this very call.
     ///
     /// # Errors
     /// Before the first byte only; later the body ends in an error.
-    pub async fn read(&self, _context: &Context, read: Read) -> Result<Answer, Error> {
-        let route = self
-            .routes
-            .load()
-            .find(&read.bucket)
-            .ok_or_else(|| Error::NoSuchBucket(read.bucket.clone()))?;
-        let answer = self.read_behind(Arc::clone(&route), read).await;
-        answer.map_err(|error| in_clients_names(&route, error))
+    pub fn read(&self, _context: &Context, read: Read) -> Reading<'_> {
+        let Some(route) = self.routes.load().find(&read.bucket) else {
+            return Either::Left(ready(Err(Error::NoSuchBucket(read.bucket))));
+        };
+        match self.read_behind(Arc::clone(&route), read) {
+            Either::Left(answer) => {
+                let answer = answer.into_inner();
+                Either::Left(ready(
+                    answer.map_err(|error| in_clients_names(&route, error)),
+                ))
+            }
+            Either::Right(answer) => {
+                let named = move |error| in_clients_names(&route, error);
+                Either::Right(answer.map_err(named).boxed())
+            }
+        }
     }
 
-    async fn read_behind(&self, route: Arc<Route>, read: Read) -> Result<Answer, Error> {
-        let aim = self.aim(route, &read)?;
+    fn read_behind(&self, route: Arc<Route>, read: Read) -> Reading<'_> {
+        let aim = match self.aim(route, &read) {
+            Ok(aim) => aim,
+            Err(error) => return Either::Left(ready(Err(error))),
+        };
         if !eligibility::may_answer(&read, &aim.route.terms)
             || self.pins.refused(&aim.route.fingerprint)
             || self.not_kept.contains(&aim.subject)
         {
             let source = self.source(aim);
-            return pass_through(&source, &read, None).await;
+            let past = async move { pass_through(&source, &read, None).await };
+            return Either::Right(past.boxed());
         }
         let Ok(entry) = self.memory.enter() else {
             let source = self.source(aim);
-            return Box::pin(self.bypass_lane(&source, &read)).await;
+            let past = async move { self.bypass_lane(&source, &read).await };
+            return Either::Right(past.boxed());
         };
         let mut entry = Some(entry);
         // What is asked of the origin from here on is asked on this read's account.
         let departed = self.flights.departed();
         let at_hand = self.at_hand(&aim);
         match self.at_once(&aim, &read, &at_hand, &mut entry) {
-            Some(answer) => Ok(answer),
-            None => Box::pin(self.in_time(aim, read, at_hand, departed, entry)).await,
+            Some(answer) => Either::Left(ready(Ok(answer))),
+            None => Either::Right(self.in_time(aim, read, at_hand, departed, entry).boxed()),
         }
     }
 
@@ -242,6 +258,10 @@ impl Gateway {
             Err(Unanswered::UnknownPart) => return Err(Attempt::Again),
             Err(Unanswered::Unsure) => return Err(Attempt::PassThrough),
         };
+        // Most reads have none, and need no time of day.
+        if read.conditions == Conditions::default() {
+            return Ok(asked);
+        }
         let head = &known.record.head;
         let now = self.clock.wall();
         match read.conditions.judge(&head.etag, &head.headers, now) {

@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use foyer::Cache;
 use tokio::sync::oneshot;
 
 use crate::cache::disk::Epoch;
-use crate::cache::shards::Shards;
+use crate::cache::shards::{Shard, Shards};
 use crate::clock::Clock;
 use crate::types::{BodyId, CanonicalObject, Subject};
 
@@ -230,7 +229,7 @@ impl Records {
         protocol.wait(write, effects)
     }
 
-    fn known(&self, subject: &Subject) -> &Cache<Subject, Known> {
+    fn known(&self, subject: &Subject) -> &Shard<Subject, Known> {
         self.known.of(subject.object.hash64())
     }
 

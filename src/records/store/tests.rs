@@ -369,8 +369,8 @@ async fn a_record_of_an_earlier_life_has_no_age_and_is_not_believed_after_a_writ
         assert_eq!(lookup.confirm, key == "b");
         let record = lookup.record.expect("a record");
         let (now, age) = (Moment::default(), Duration::from_secs(60));
-        assert!(!record.is_fresh(Freshness::MaxAge(age), now));
-        assert!(record.is_fresh(Freshness::Immutable, now));
+        assert!(!record.is_fresh(Freshness::MaxAge(age), || now));
+        assert!(record.is_fresh(Freshness::Immutable, || now));
     }
 }
 
