@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{self, SHA256};
 use hashbrown::HashMap;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
+use sha2::{Digest as _, Sha256};
 
 use super::claim::{ALGORITHM, CONTENT_SHA256, Signed};
 use super::signing::{self, Key};
@@ -269,7 +269,7 @@ fn is_made_of(text: &[u8], pieces: &[&str]) -> bool {
 }
 
 /// The SHA-256 of the canonical request; none as for [`string_to_sign`].
-fn canonical_hash(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> Option<digest::Digest> {
+fn canonical_hash(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> Option<[u8; 32]> {
     let mut request = Vec::with_capacity(1024);
     let mut put = |pieces: &[&[u8]]| {
         pieces
@@ -293,7 +293,7 @@ fn canonical_hash(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> Option
     }
     let payload = fields.only(CONTENT_SHA256.as_str())?;
     put(&[b"\n", signed.header_names().as_bytes(), b"\n", payload]);
-    Some(digest::digest(&SHA256, &request))
+    Some(Sha256::digest(&request).into())
 }
 
 /// Visible characters, and single blanks between them.

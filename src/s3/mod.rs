@@ -55,7 +55,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::traces::continue_trace;
 use crate::types::{
     Action, Body, BoxError, BucketName, ObjectKey, Operation, OperationName, Principal, Resource,
-    Source, Target,
+    Source, Target, body,
 };
 
 pub use backend::Backend;
@@ -152,7 +152,11 @@ impl<G: Backend> Door<G> {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let body = BodyExt::boxed_unsync(body.map_err(Into::into));
+        // Most requests have none, which needs no box.
+        let body = match body.is_end_stream() {
+            true => body::empty(),
+            false => BodyExt::boxed_unsync(body.map_err(Into::into)),
+        };
         let (method, request_id) = (parts.method.clone(), self.ids.next());
         let mut entry = Entry::new(&self.clock, &self.metrics, request_id, peer, method.clone());
         continue_trace(&entry.span, &parts.headers);

@@ -48,10 +48,14 @@ pub(super) fn signs(key: &Key, text: &str, signature: &str) -> bool {
     verify_slices_are_equal(&expected, signature.as_bytes()).is_ok()
 }
 
-/// The hexadecimal digits of a SHA-256 or of an HMAC of it.
-pub(super) fn digits(hash: impl AsRef<[u8]>) -> [u8; 64] {
+/// The hexadecimal digits of a SHA-256 or of an HMAC of it. Digits are computed, not looked up: compilers do many at a time.
+pub(super) fn digits(hash: [u8; 32]) -> [u8; 64] {
+    let digit = |half: u8| half + b'0' + u8::from(half > 9) * (b'a' - b'0' - 10);
     let mut digits = [0; 64];
-    hex::encode_to_slice(hash, &mut digits).expect("a SHA-256 has 32 bytes");
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 15);
+    }
     digits
 }
 
@@ -108,6 +112,14 @@ mod tests {
     use super::*;
 
     /// The example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
+    #[test]
+    fn digits_are_those_of_the_hex_crate() {
+        for start in 0..=255u8 {
+            let hash: [u8; 32] = std::array::from_fn(|at| start.wrapping_add(at as u8 * 7));
+            assert_eq!(digits(hash).as_slice(), hex::encode(hash).as_bytes());
+        }
+    }
+
     #[test]
     fn chunk_signatures_are_those_of_amazons_example() {
         let mut signer = ChunkSigner::new(
