@@ -9,7 +9,6 @@ use super::error::{Code, Refusal};
 use super::query::Query;
 use crate::gateway::Answer;
 use crate::gateway::read::{Conditions, Demand, Read, ReadMethod};
-use crate::types::range::Parsed;
 use crate::types::{BucketName, ObjectKey, PartNumber, RangeSpec, Source};
 
 /// The parameters that replace headers of an answer.
@@ -88,29 +87,27 @@ pub(super) fn parse(
     query: Query,
     headers: HeaderMap,
 ) -> Read {
-    let text = |name: &HeaderName| {
-        let value = headers.get(name)?;
-        value.to_str().ok().map(str::to_owned)
-    };
+    let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    let own = |name: &HeaderName| text(name).map(str::to_owned);
     let date =
-        |name: &HeaderName| -> Option<SystemTime> { httpdate::parse_http_date(&text(name)?).ok() };
+        |name: &HeaderName| -> Option<SystemTime> { httpdate::parse_http_date(text(name)?).ok() };
     let enabled = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"ENABLED");
     Read {
         method,
         bucket,
         key,
-        range: text(&header::RANGE).map(|range| RangeSpec::parse(&range)),
+        range: text(&header::RANGE).map(RangeSpec::parse),
         conditions: Conditions {
-            if_match: text(&header::IF_MATCH),
-            if_none_match: text(&header::IF_NONE_MATCH),
+            if_match: own(&header::IF_MATCH),
+            if_none_match: own(&header::IF_NONE_MATCH),
             if_modified_since: date(&header::IF_MODIFIED_SINCE),
             if_unmodified_since: date(&header::IF_UNMODIFIED_SINCE),
-            if_range: text(&header::IF_RANGE),
+            if_range: own(&header::IF_RANGE),
         },
         checksum_mode: headers.get(CHECKSUM_MODE).is_some_and(enabled),
         part_number: query.get("partNumber").and_then(|part| part.parse().ok()),
         version_id: query.get("versionId").map(str::to_owned),
-        freshness: demand(text(&header::CACHE_CONTROL).as_deref().unwrap_or_default()),
+        freshness: text(&header::CACHE_CONTROL).map_or(Demand::Normal, demand),
         is_clear: is_clear(&query, &headers),
         query: query.0,
         headers,
@@ -134,7 +131,9 @@ fn is_clear(query: &Query, headers: &HeaderMap) -> bool {
             .is_ok_and(|number| number.to_string() == part)
     };
     let is_header = |value: &str| !value.is_empty() && HeaderValue::from_str(value).is_ok();
-    DECISIVE.iter().all(is_clear)
+    // To look for each of a few headers takes less than to hash seven names.
+    let mut decisive = headers.keys().filter(|name| DECISIVE.contains(name));
+    decisive.all(is_clear)
         && part.is_none_or(is_number)
         && query.get("versionId") != Some("")
         && overrides(query).all(|(_, value)| is_header(value))
@@ -148,16 +147,11 @@ fn is_canonical(name: &HeaderName, value: &str) -> bool {
             let written = httpdate::parse_http_date(value).map(httpdate::fmt_http_date);
             written.is_ok_and(|written| written == value)
         }
-        header::RANGE => match RangeSpec::parse(value) {
-            Parsed::Single(range) => {
-                let is_possible = match range {
-                    RangeSpec::Closed { last, .. } => last <= LARGEST,
-                    RangeSpec::Open { first } => first <= LARGEST,
-                    RangeSpec::Suffix { length } => (1..=LARGEST).contains(&length),
-                };
-                is_possible && range.to_header() == value
-            }
-            Parsed::Ignored | Parsed::Several => false,
+        header::RANGE => match RangeSpec::parse_strictly(value) {
+            Some(RangeSpec::Closed { last, .. }) => last <= LARGEST,
+            Some(RangeSpec::Open { first }) => first <= LARGEST,
+            Some(RangeSpec::Suffix { length }) => (1..=LARGEST).contains(&length),
+            None => false,
         },
         _ if *name == CHECKSUM_MODE => value.eq_ignore_ascii_case("ENABLED"),
         _ => true,
@@ -182,6 +176,7 @@ fn demand(cache_control: &str) -> Demand {
 mod tests {
     use super::*;
     use crate::types::body;
+    use crate::types::range::Parsed;
 
     #[test]
     fn a_read_is_parsed_as_clients_send_it() {

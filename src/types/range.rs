@@ -70,6 +70,9 @@ pub struct Unsatisfiable;
 impl RangeSpec {
     /// Parses a `Range` header's value.
     pub fn parse(header: &str) -> Parsed {
+        if let Some(range) = Self::parse_strictly(header) {
+            return Parsed::Single(range);
+        }
         let Some(ranges) = strip_unit(header.trim()) else {
             return Parsed::Ignored;
         };
@@ -81,6 +84,24 @@ impl RangeSpec {
             (Some(Some(spec)), None) => Parsed::Single(spec),
             (Some(Some(_)), Some(_)) => Parsed::Several,
             _ => Parsed::Ignored,
+        }
+    }
+
+    /// The one range of a value that is written as [`Self::to_header`] writes it; none where it is not.
+    pub fn parse_strictly(header: &str) -> Option<Self> {
+        let range = header.strip_prefix("bytes=")?;
+        let dash = memchr::memchr(b'-', range.as_bytes())?;
+        let exactly = |text: &str| {
+            let is_exact = text == "0" || !text.starts_with(['0', '+']);
+            text.parse::<u64>().ok().filter(|_| is_exact)
+        };
+        match (&range[..dash], &range[dash + 1..]) {
+            ("", length) => exactly(length).map(|length| Self::Suffix { length }),
+            (first, "") => exactly(first).map(|first| Self::Open { first }),
+            (first, last) => {
+                let (first, last) = (exactly(first)?, exactly(last)?);
+                (first <= last).then_some(Self::Closed { first, last })
+            }
         }
     }
 
@@ -214,6 +235,16 @@ mod tests {
         #[test]
         fn parsing_never_panics(header in ".*") {
             let _ = RangeSpec::parse(&header);
+        }
+
+        #[test]
+        fn what_is_written_strictly_is_what_is_written_back(header in "(bytes=)?[0-9]{0,21}[-+ ]?[0-9]{0,21}") {
+            let single = match RangeSpec::parse(&header) {
+                Parsed::Single(range) => Some(range),
+                Parsed::Ignored | Parsed::Several => None,
+            };
+            let strict = single.filter(|range| range.to_header() == header);
+            prop_assert_eq!(RangeSpec::parse_strictly(&header), strict);
         }
 
         #[test]
