@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{self, SHA256};
 use hashbrown::HashMap;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
-use sha2::{Digest as _, Sha256};
 
 use super::claim::{ALGORITHM, CONTENT_SHA256, Signed};
 use super::signing::{self, Key};
@@ -293,7 +293,8 @@ fn canonical_hash(parts: &Parts, fields: &Fields<'_>, signed: &Signed) -> Option
     }
     let payload = fields.only(CONTENT_SHA256.as_str())?;
     put(&[b"\n", signed.header_names().as_bytes(), b"\n", payload]);
-    Some(Sha256::digest(&request).into())
+    let hash = digest::digest(&SHA256, &request);
+    Some(hash.as_ref().try_into().expect("a SHA-256 has 32 bytes"))
 }
 
 /// Visible characters, and single blanks between them.

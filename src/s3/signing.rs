@@ -8,8 +8,8 @@ use sha2::Sha256;
 
 use crate::types::Secret;
 
-/// A key that signs. What is signed is short, so that to copy the key's state counts, which aws-lc makes twice the work of; of long
-/// texts it hashes as fast.
+/// A key that signs. What is signed is short, so that it counts what copying the key's state takes: less than by aws-lc, which
+/// hashes the rest.
 #[derive(Clone)]
 pub(super) struct Key(Hmac<Sha256>);
 
