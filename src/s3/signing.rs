@@ -111,7 +111,6 @@ fn equal(one: &str, other: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
     #[test]
     fn digits_are_those_of_the_hex_crate() {
         for start in 0..=255u8 {
@@ -120,6 +119,7 @@ mod tests {
         }
     }
 
+    /// The example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
     #[test]
     fn chunk_signatures_are_those_of_amazons_example() {
         let mut signer = ChunkSigner::new(

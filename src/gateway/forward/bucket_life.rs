@@ -28,7 +28,10 @@ impl Forward<'_> {
         let headers = &mut request.headers;
         let document = verify::document(headers, upload, MAX_CONFIGURATION, Claims::All).await?;
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
-        let mut response = renamed(&route, exchange(&route, call).await?).await?;
+        let changing = self.changing(&route);
+        let answer = exchange(&route, call).await;
+        drop(changing);
+        let mut response = renamed(&route, answer?).await?;
         let headers = response.headers_mut();
         name_in_arn(headers, &route);
         if headers.contains_key(header::LOCATION) {
@@ -51,9 +54,9 @@ impl Forward<'_> {
             ));
         }
         let call = Self::call(&route, &mut request, Payload::Whole(Bytes::new()))?;
+        let changing = self.changing(&route);
         let answer = exchange(&route, call).await;
-        // Whatever came back, or did not: the bucket may be gone.
-        self.buckets.forget(route.fingerprint);
+        drop(changing);
         renamed(&route, answer?).await
     }
 }

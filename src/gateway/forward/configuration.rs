@@ -43,10 +43,8 @@ impl Forward<'_> {
         whole_bucket(&route)?;
         let document = detail::document(&mut request).await?;
         let call = Self::call(&route, &mut request, Payload::Whole(document))?;
-        let answer = exchange(&route, call).await;
-        // Whatever came back, or did not: the bucket may have versions now.
-        self.not_modified.forget(route.fingerprint);
-        answer
+        let _changing = self.changing(&route);
+        exchange(&route, call).await
     }
 }
 

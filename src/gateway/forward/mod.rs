@@ -30,7 +30,7 @@ use crate::records::Records;
 use crate::routes::{Route, Routes};
 use crate::tasks::Tasks;
 use crate::types::body::full;
-use crate::types::{Body, BucketName, Family, Source, Target};
+use crate::types::{Body, BucketName, Family, OriginFingerprint, Source, Target};
 
 pub use buckets::Buckets;
 
@@ -137,6 +137,16 @@ impl Forward<'_> {
         renamed(&route, exchange(&route, call).await?).await
     }
 
+    /// To be held while a bucket is made, deleted or set up: whatever comes back, and if nobody waits for it, what is known of
+    /// the bucket is dropped then.
+    fn changing(&self, route: &Route) -> Changing<'_> {
+        Changing {
+            buckets: self.buckets,
+            not_modified: self.not_modified,
+            bucket: route.fingerprint,
+        }
+    }
+
     /// What stands behind the request's bucket.
     pub(crate) fn route(&self, request: &Request) -> Result<Arc<Route>, Error> {
         match &request.operation.target {
@@ -171,6 +181,20 @@ impl Forward<'_> {
             headers: mem::take(&mut request.headers),
             payload,
         })
+    }
+}
+
+/// See [`Forward::changing`].
+struct Changing<'a> {
+    buckets: &'a Buckets,
+    not_modified: &'a NotModified,
+    bucket: OriginFingerprint,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.buckets.forget(self.bucket);
+        self.not_modified.forget(self.bucket);
     }
 }
 

@@ -139,7 +139,7 @@ impl Crew {
     ///
     /// # Errors
     /// None is in the air, and `since` finds a record that the caller has not seen. A flight lands once its record is stored,
-    /// so that who finds neither is really the first to ask.
+    /// where it has one, so that no answer is asked for again that could be kept.
     pub(super) async fn describe(
         &self,
         source: &Arc<Source>,

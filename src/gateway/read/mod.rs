@@ -211,6 +211,7 @@ impl Gateway {
         cause: Cause,
         record: &Record,
     ) -> Result<Answer, Error> {
+        let asked_at = self.not_modified.now();
         let answer = pass_through(source, read, None).await?;
         // The answer may be about a later state of the object than the record.
         let lookup = self.records.lookup(&source.aim.subject);
@@ -219,7 +220,8 @@ impl Gateway {
         if undoubted && answer.response.status() == StatusCode::NOT_MODIFIED {
             let (object, told) = (&record.head.headers, answer.response.headers());
             let subject = &source.aim.subject;
-            self.not_modified.learn(subject, cause, object, told);
+            self.not_modified
+                .learn(asked_at, subject, cause, object, told);
         }
         Ok(answer)
     }

@@ -29,7 +29,18 @@ const METADATA: &str = "x-amz-meta-";
 
 /// See the module's description.
 #[derive(Debug, Default)]
-pub(crate) struct NotModified(Mutex<HashMap<Topic, Arc<Habit>>>);
+pub(crate) struct NotModified(Mutex<Habits>);
+
+#[derive(Debug, Default)]
+struct Habits {
+    known: HashMap<Topic, Arc<Habit>>,
+    /// How often a bucket was forgotten: what was asked for before then is not learnt after it.
+    forgotten: u64,
+}
+
+/// When the origin was asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskedAt(u64);
 
 /// What habits are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,37 +93,50 @@ impl NotModified {
         cause: Cause,
         object: &HeaderMap,
     ) -> Option<Response<Body>> {
-        let habit = lock(&self.0).get(&Topic::of(subject, cause)).cloned()?;
+        let topic = Topic::of(subject, cause);
+        let habit = lock(&self.0).known.get(&topic).cloned()?;
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = habit.headers(object)?;
         Some(response)
     }
 
+    /// To be taken before the origin is asked for what shall be learnt.
+    pub(super) fn now(&self) -> AskedAt {
+        AskedAt(lock(&self.0).forgotten)
+    }
+
     /// Learns from the origin's own 304 about `subject`, which has these headers.
     pub(super) fn learn(
         &self,
+        asked_at: AskedAt,
         subject: &Subject,
         cause: Cause,
         object: &HeaderMap,
         answer: &HeaderMap,
     ) {
         let mut habits = lock(&self.0);
+        if habits.forgotten != asked_at.0 {
+            return;
+        }
         let topic = Topic::of(subject, cause);
-        let known = habits.get(&topic);
+        let known = habits.known.get(&topic);
         let known = known.map(|habit| Habit::clone(habit)).unwrap_or_default();
         let Some(habit) = known.seeing(object, answer) else {
             return;
         };
-        if habits.len() >= MOST_HABITS {
-            habits.clear();
+        if habits.known.len() >= MOST_HABITS {
+            habits.known.clear();
         }
-        habits.insert(topic, Arc::new(habit));
+        habits.known.insert(topic, Arc::new(habit));
     }
 
-    /// Drops what is known of a bucket, as its settings have changed: with versions come other 304s.
+    /// Drops what is known of a bucket, and what is being asked, as it may be another or have other settings: with versions
+    /// come other 304s.
     pub(crate) fn forget(&self, bucket: OriginFingerprint) {
-        lock(&self.0).retain(|topic, _| topic.bucket != bucket);
+        let mut habits = lock(&self.0);
+        habits.forgotten += 1;
+        habits.known.retain(|topic, _| topic.bucket != bucket);
     }
 }
 
@@ -139,11 +163,14 @@ impl Habit {
     /// What is known after one more answer; none where that one cannot be explained by the object.
     fn seeing(mut self, object: &HeaderMap, answer: &HeaderMap) -> Option<Self> {
         let answer = describe(answer.clone(), 0).headers;
-        self.no_id = match object.contains_key(VERSION_ID) {
-            false => Some(answer.get(VERSION_ID).cloned()),
+        self.no_id = match (object.contains_key(VERSION_ID), answer.get(VERSION_ID)) {
+            (false, None) => Some(None),
+            (false, Some(id)) if id == "null" => Some(Some(id.clone())),
+            // The id of another state of the object.
+            (false, Some(_)) => return None,
             // The first one of a bucket that has versions by now.
-            true if !self.copied.contains_key(VERSION_ID) => None,
-            true => self.no_id,
+            (true, _) if !self.copied.contains_key(VERSION_ID) => None,
+            (true, _) => self.no_id,
         };
         for name in object.keys() {
             let copied = !is_checksum(name) && same(object, &answer, name);
@@ -218,6 +245,7 @@ mod tests {
     fn learnt(answer: &[(&'static str, &'static str)]) -> NotModified {
         let known = NotModified::default();
         known.learn(
+            known.now(),
             &subject("train"),
             Cause::SameTag,
             &object("\"e\""),
@@ -278,14 +306,20 @@ mod tests {
         other.insert("expires", HeaderValue::from_static("0"));
         assert_eq!(answer(&known, &other), None);
         let copied = headers(&[("etag", "\"f\""), ("expires", "0")]);
-        known.learn(&subject("train"), Cause::SameTag, &other, &copied);
+        known.learn(
+            known.now(),
+            &subject("train"),
+            Cause::SameTag,
+            &other,
+            &copied,
+        );
         assert_eq!(answer(&known, &other), Some(copied));
     }
 
     #[test]
     fn what_is_said_of_objects_without_an_id_is_learnt_anew_once_there_are_versions() {
         let same = |known: &NotModified, object: &HeaderMap, told: &HeaderMap| {
-            known.learn(&subject("train"), Cause::SameTag, object, told);
+            known.learn(known.now(), &subject("train"), Cause::SameTag, object, told);
             assert_eq!(answer(known, object).as_ref(), Some(told));
         };
         let known = NotModified::default();
@@ -304,13 +338,21 @@ mod tests {
         let known = learnt(&[("etag", "\"e\"")]);
         known.forget(subject("other").object.origin);
         assert!(answer(&known, &object("\"f\"")).is_some());
+        let before = known.now();
         known.forget(subject("train").object.origin);
         assert_eq!(answer(&known, &object("\"f\"")), None);
+        let tag = headers(&[("etag", "\"f\"")]);
+        known.learn(before, &subject("train"), Cause::SameTag, &tag, &tag);
+        assert_eq!(answer(&known, &tag), None, "asked for before");
     }
 
     #[test]
     fn an_answer_about_something_else_teaches_nothing() {
-        for odd in [("etag", "\"other\""), ("x-own", "1")] {
+        for odd in [
+            ("etag", "\"other\""),
+            ("x-own", "1"),
+            ("x-amz-version-id", "another's"),
+        ] {
             let known = learnt(&[("cache-control", "max-age=5"), odd]);
             assert_eq!(answer(&known, &object("\"f\"")), None, "{odd:?}");
         }

@@ -44,6 +44,9 @@ pub(in crate::s3) fn moment(time: &str) -> Option<SystemTime> {
     let (hour, minute, second) = (two(9)?, two(11)?, two(13)?);
     let at = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
     let since = at.duration_since(EPOCH);
+    if since.as_secs() > Timestamp::MAX.as_second() {
+        return None;
+    }
     match since.is_negative() {
         true => SystemTime::UNIX_EPOCH.checked_sub(since.unsigned_abs()),
         false => SystemTime::UNIX_EPOCH.checked_add(since.unsigned_abs()),
