@@ -9,7 +9,7 @@
 //! time in `Date`, and a presigned URL that covers a payload's hash (`X-Amz-Content-Sha256`).
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -21,7 +21,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::claim::{Presigned, Signed, moment};
+use super::claim::{Presigned, Signed};
 use super::error::{Code, Refusal};
 use super::lane::Lane;
 use crate::auth::{Auth, Identity};
@@ -84,7 +84,7 @@ impl Verifier {
         });
         let response = match hashed {
             Some((presigned, payload)) => {
-                self.check_age(&signed.time, presigned)?;
+                self.check_age(signed.moment, presigned)?;
                 let head = presigned_head(parts, signed, payload, slot.clone())?;
                 self.ageless.call(head).await
             }
@@ -144,9 +144,9 @@ impl Verifier {
 
 impl Verifier {
     /// A presigned URL holds from its time on, but for the skew of clocks, and until it expires.
-    fn check_age(&self, time: &str, presigned: &Presigned) -> Result<(), Refusal> {
+    fn check_age(&self, time: Option<SystemTime>, presigned: &Presigned) -> Result<(), Refusal> {
         let malformed = || Refusal::new(Code::AuthorizationQueryParametersError);
-        let (time, now) = (moment(time).ok_or_else(malformed)?, self.clock.wall());
+        let (time, now) = (time.ok_or_else(malformed)?, self.clock.wall());
         if now + self.skew < time {
             return Err(Refusal::new(Code::RequestTimeTooSkewed));
         }

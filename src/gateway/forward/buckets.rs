@@ -28,8 +28,8 @@ const UNKNOWN_DATE: &str = "1970-01-01T00:00:00.000Z";
 /// S3's bound on `max-buckets`.
 const MAX_BUCKETS: usize = 10_000;
 
-/// The origins' successful answers about buckets. They hold until the bucket is deleted through this process: its region
-/// never changes.
+/// The origins' successful answers about buckets. They hold until the bucket is made, deleted or set up through this process:
+/// its region never changes.
 #[derive(Debug, Default)]
 pub struct Buckets(Mutex<Answers>);
 

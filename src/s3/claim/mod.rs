@@ -16,9 +16,7 @@ use super::error::{Code, Refusal};
 use super::query::Query;
 
 use pieces::{cut, cut_last, pieces};
-use time::signing_time;
-
-pub(super) use time::moment;
+use time::{moment, signing_time};
 
 /// The only algorithm that is spoken.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";

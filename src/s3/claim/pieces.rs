@@ -1,7 +1,6 @@
 //! Text between marks.
 //!
-//! The standard library looks for a character by its own means; by `memchr`'s a request that is signed needs a third of the
-//! instructions.
+//! Every signed request is cut a dozen times. The standard library's search for a character took 2,000 instructions of it.
 
 use memchr::{memchr, memrchr};
 

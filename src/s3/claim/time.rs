@@ -29,7 +29,7 @@ pub(super) fn signing_time(headers: &HeaderMap) -> Result<(String, SystemTime), 
 }
 
 /// The moment that SigV4 writes so.
-pub(in crate::s3) fn moment(time: &str) -> Option<SystemTime> {
+pub(super) fn moment(time: &str) -> Option<SystemTime> {
     let digits: &[u8; 16] = time.as_bytes().try_into().ok()?;
     if digits[8] != b'T' || digits[15] != b'Z' {
         return None;
