@@ -10,6 +10,7 @@
 
 pub mod buffer;
 mod entries;
+mod heap;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use self::entries::Entries;
 
 pub use buffer::{Buffer, WeakBuffer, Writer};
 pub use entries::Entry;
+pub use heap::Heap;
 
 /// Who the working memory is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
