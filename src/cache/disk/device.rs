@@ -15,12 +15,12 @@ use tracing::{info, warn};
 
 use super::aio::{Heard, Queues, Read, Reading};
 use super::health::Health;
-use super::opened::{Aim, NotRead, Opened, Place};
+use super::opened::{Aim, Found, NotRead, Opened, Place};
 use super::placement::Member;
 use super::purging::Purging;
 use super::space::Class;
 use super::writer::Inbox;
-use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages, Turn};
+use super::{BlockId, Config, Epoch, Means, Miss, Offer, Pages, Turn, pages};
 use crate::memory::{Buffer, Writer};
 use crate::telemetry::disk::OneDisk;
 use crate::types::outcome::{DiskRead, DiskState, DiskWrite};
@@ -204,7 +204,9 @@ impl Disk {
         turn: Option<Turn>,
     ) -> Result<(Buffer, Instant), Miss> {
         let opened = self.opened.load_full().ok_or(Miss::Absent)?;
-        let found = opened.find(block, floor).ok_or(Miss::Absent)?;
+        let found = opened.find(block, floor);
+        let holds = |found: &Found| found.pages.covers(pages::touched(&range));
+        let found = found.filter(holds).ok_or(Miss::Absent)?;
         let place = Place {
             found,
             block,

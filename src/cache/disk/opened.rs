@@ -1,11 +1,11 @@
 //! A disk that is open: its folder, its segments, its index, and reading from it. All calls that read block.
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use tracing::warn;
 
 use super::folder::Folder;

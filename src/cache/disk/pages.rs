@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use crate::types::layout::PAGE;
 
+/// Bytes of a page, as offsets in a block are.
+const PAGE_BYTES: u32 = 64 << 10;
+
+const _: () = assert!(PAGE_BYTES as u64 == PAGE);
+
 /// Pages of a block: bit 0 is its first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pages(pub u16);
@@ -11,14 +16,18 @@ pub struct Pages(pub u16);
 impl Pages {
     /// The whole pages of a block of `block_length` bytes that lie in `range` of it; the last page may be short.
     pub fn within(range: Range<u32>, block_length: u32) -> Self {
-        let mut pages = Self::default();
-        for page in 0..16 {
-            let bytes = bytes_of(page, block_length);
-            if !bytes.is_empty() && range.start <= bytes.start && bytes.end <= range.end {
-                pages = pages.with(page);
-            }
-        }
-        pages
+        let end = match range.end < block_length {
+            true => range.end / PAGE_BYTES,
+            false => block_length.div_ceil(PAGE_BYTES),
+        };
+        Self::run_of(range.start.div_ceil(PAGE_BYTES)..end)
+    }
+
+    /// Those whose numbers are in `range`, of a block's 16.
+    fn run_of(range: Range<u32>) -> Self {
+        let below = |page: u32| (1 << page.min(u16::BITS)) - 1;
+        let set: u32 = below(range.end) & !below(range.start);
+        Self(u16::try_from(set).expect("there are 16 pages"))
     }
 
     /// All pages of a block of that length.
@@ -71,23 +80,28 @@ impl Pages {
     }
 
     /// Each of them, from the first on.
-    pub fn iter(self) -> impl Iterator<Item = u32> {
-        (0..16).filter(move |page| self.contains(*page))
+    pub fn iter(mut self) -> impl Iterator<Item = u32> {
+        std::iter::from_fn(move || {
+            let page = self.0.trailing_zeros();
+            // Without its lowest bit.
+            self.0 &= self.0.checked_sub(1)?;
+            Some(page)
+        })
     }
 }
 
 /// The pages that a range of a block touches.
 pub(super) fn touched(range: &Range<u32>) -> Pages {
-    let bytes = |page| bytes_of(page, u32::MAX);
-    let touches = |page: &u32| bytes(*page).start < range.end && range.start < bytes(*page).end;
-    (0..16).filter(touches).fold(Pages::default(), Pages::with)
+    match range.is_empty() {
+        true => Pages::default(),
+        false => Pages::run_of(range.start / PAGE_BYTES..range.end.div_ceil(PAGE_BYTES)),
+    }
 }
 
 /// The bytes of a page in a block of that length; none where the block ends before it.
 pub(super) fn bytes_of(page: u32, block_length: u32) -> Range<u32> {
-    let page_bytes = u32::try_from(PAGE).expect("a page has 2^16 bytes");
-    let start = (page * page_bytes).min(block_length);
-    start..(start + page_bytes).min(block_length)
+    let start = (page * PAGE_BYTES).min(block_length);
+    start..(start + PAGE_BYTES).min(block_length)
 }
 
 #[cfg(test)]
@@ -103,5 +117,37 @@ mod tests {
         assert_eq!(bytes_of(2, length), 2 << 16..length);
         assert!(bytes_of(3, length).is_empty());
         assert_eq!(Pages::all(1 << 20), Pages(u16::MAX));
+    }
+
+    /// Page by page, for all ranges that begin and end near where a page does.
+    #[test]
+    fn ranges_touch_and_hold_the_pages_that_they_say() {
+        let near = |page: u32| [0, 1, PAGE_BYTES - 1].map(|more| page * PAGE_BYTES + more);
+        let places: Vec<u32> = (0..16).flat_map(near).chain([16 * PAGE_BYTES]).collect();
+        for (start, end) in places
+            .iter()
+            .flat_map(|start| places.iter().map(|end| (*start, *end)))
+        {
+            let range = start..end;
+            let touches = |page: &u32| {
+                let bytes = bytes_of(*page, u32::MAX);
+                !range.is_empty() && bytes.start < range.end && range.start < bytes.end
+            };
+            let touched_ones: Vec<u32> = (0..16).filter(touches).collect();
+            assert_eq!(touched(&range).iter().collect::<Vec<_>>(), touched_ones);
+            for length in [1, PAGE_BYTES, 3 * PAGE_BYTES + 5, 16 * PAGE_BYTES] {
+                let is_held = |page: &u32| {
+                    let bytes = bytes_of(*page, length);
+                    !bytes.is_empty() && range.start <= bytes.start && bytes.end <= range.end
+                };
+                let held: Vec<u32> = (0..16).filter(is_held).collect();
+                let within = Pages::within(range.clone(), length);
+                assert_eq!(
+                    within.iter().collect::<Vec<_>>(),
+                    held,
+                    "{range:?} of {length}"
+                );
+            }
+        }
     }
 }

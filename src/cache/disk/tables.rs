@@ -5,9 +5,11 @@
 //! Only one task of a disk changes pages. A reader that has read a page while it was changed does not keep it: what it got may
 //! be the older of the two.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashMap;
 
 use super::format::{ENTRIES_A_PAGE, ENTRY, Entry, HEADER};
 use super::medium::ALIGN;

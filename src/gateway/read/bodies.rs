@@ -3,11 +3,11 @@
 //! One [`BodyState`] a body, found by its digest and the latest purge of its object. It is what readers of the same bytes share: a reader that misses looks
 //! for a running fill first and starts one only for what nobody fetches yet. Seats tell fills how far their readers are.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashMap;
 use tokio::sync::Notify;
 
 use super::fill::Fill;

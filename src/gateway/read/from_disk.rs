@@ -98,13 +98,13 @@ impl Reader {
 
     /// The pages to load for the reader's place. The first time it looks whether earlier reads ended here.
     fn next_on_disk(&mut self) -> Option<Range<u64>> {
-        self.run_on_disk(self.at)?;
+        let held = self.run_on_disk(self.at)?;
         if self.until.is_none() {
             let (asked, size) = (self.at..self.range.end, self.body.id.size());
             let until = lock(&self.body.history).widen(asked, size, LOADS).end;
             self.until = Some(until);
         }
-        self.on_disk(self.at)
+        Some(self.pages_to_load(self.at, held))
     }
 
     /// Where the last page of the range ends.
@@ -120,12 +120,11 @@ impl Reader {
         }
     }
 
-    /// The pages to load for the byte at `offset`, where a disk holds it: inside its block, and no more than a window.
-    fn on_disk(&self, offset: u64) -> Option<Range<u64>> {
-        let held = self.run_on_disk(offset)?;
+    /// The pages to load for the byte at `offset`, where a disk holds those up to `held`: no more than a window.
+    fn pages_to_load(&self, offset: u64, held: u64) -> Range<u64> {
         let end = held.min(self.until.unwrap_or_else(|| self.asked_pages()));
         let window = (offset + self.window().max(PAGE)) / PAGE * PAGE;
-        Some(page_floor(offset)..end.min(window))
+        page_floor(offset)..end.min(window)
     }
 
     /// Up to where a disk holds the pages from that of `offset` on, inside its block.
@@ -177,9 +176,10 @@ impl Reader {
                 None => self.planned = reach,
                 Some(missing) if missing.start > self.planned => self.planned = missing.start,
                 Some(_) => {
-                    let Some(range) = self.on_disk(self.planned) else {
+                    let Some(held) = self.run_on_disk(self.planned) else {
                         return true;
                     };
+                    let range = self.pages_to_load(self.planned, held);
                     let Some(load) = self.start_ahead(range) else {
                         return false;
                     };
